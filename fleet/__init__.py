@@ -1,0 +1,23 @@
+"""The site model: what an inventory says, checked and typed. Pure; knows nothing of pyinfra."""
+
+from fleet.knobs import Acme, Docker, Firewall, Images, Nvidia, Registry, Ssh, Studio, Traefik, Wireguard
+from fleet.models import Gateway, Member, Model, Node, Project, Site
+
+__all__ = [
+    "Acme",
+    "Docker",
+    "Firewall",
+    "Gateway",
+    "Images",
+    "Member",
+    "Model",
+    "Node",
+    "Nvidia",
+    "Project",
+    "Registry",
+    "Site",
+    "Ssh",
+    "Studio",
+    "Traefik",
+    "Wireguard",
+]
