@@ -1,0 +1,101 @@
+"""systemd units, all of a role in one look."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from pyinfra import host
+from pyinfra.api import FactBase, operation
+from pyinfra.api.operation import OperationMeta
+
+
+class UnitStates(FactBase[dict[str, tuple[str, str, bool]]]):
+    """`{unit: (active state, unit file state, daemon-reload needed)}`."""
+
+    def command(self, units: Sequence[str]) -> str:
+        # A unit without a file fails `systemctl show` on no version; an empty state says it all.
+        return (
+            "systemctl show --property=Id,ActiveState,UnitFileState,NeedDaemonReload -- "
+            + shlex.join(units)
+            + " || true"
+        )
+
+    @staticmethod
+    def default() -> dict[str, tuple[str, str, bool]]:
+        return {}
+
+    def process(self, output: list[str]) -> dict[str, tuple[str, str, bool]]:
+        # systemctl prints the properties of each unit in an order of its own: a repeated key opens a new unit.
+        blocks: list[dict[str, str]] = [{}]
+        for line in output:
+            key, separator, value = line.partition("=")
+            if not separator:
+                continue
+            if key in blocks[-1]:
+                blocks.append({})
+            blocks[-1][key] = value
+        states = {
+            block["Id"]: (
+                block.get("ActiveState", ""),
+                block.get("UnitFileState", ""),
+                block.get("NeedDaemonReload") == "yes",
+            )
+            for block in blocks
+            if "Id" in block
+        }
+        return states
+
+
+def _changed(operations: Sequence[OperationMeta]) -> bool:
+    return any(operation.did_change() for operation in operations)
+
+
+@operation()
+def units(
+    running: Sequence[str] = (),
+    enabled: Sequence[str] = (),
+    stopped: Sequence[str] = (),
+    restart_if: Sequence[OperationMeta] = (),
+    reload_if: Sequence[OperationMeta] = (),
+):
+    """Bring units into their state.
+
+    Args:
+        running: full unit names (`docker.service`) that are enabled and active.
+        enabled: units that start at boot, whether they run now or not (one-shots).
+        stopped: units that neither run nor start at boot.
+        restart_if: operations; where one of them changed something, the running ones are restarted.
+        reload_if: the same, with a reload.
+    """
+    states = host.get_fact(UnitStates, units=(*running, *enabled, *stopped))
+    # The operations' results exist while executing; before that, they only guess.
+    restart = _executing() and _changed(restart_if)
+    reload = _executing() and _changed(reload_if)
+    none = ("inactive", "", False)
+    commands: list[str] = []
+    if restart or reload or any(states.get(unit, none)[2] for unit in (*running, *enabled)):
+        commands.append("systemctl daemon-reload")
+    boot = ("enabled", "static", "enabled-runtime", "alias", "indirect", "generated")
+    if enable := [u for u in (*running, *enabled) if states.get(u, none)[1] not in boot]:
+        commands.append(f"systemctl enable --quiet {shlex.join(enable)}")
+    start = [u for u in running if states.get(u, none)[0] not in ("active", "reloading")]
+    if start and not restart:
+        commands.append(f"systemctl start {shlex.join(start)}")
+    if restart:
+        commands.append(f"systemctl restart {shlex.join(running)}")
+    elif reload and (live := [u for u in running if u not in start]):
+        commands.append(f"systemctl reload {shlex.join(live)}")
+    if stop := [u for u in stopped if states.get(u, none)[0] in ("active", "activating", "reloading")]:
+        commands.append(f"systemctl stop {shlex.join(stop)}")
+    if disable := [u for u in stopped if states.get(u, none)[1] == "enabled"]:
+        commands.append(f"systemctl disable --quiet {shlex.join(disable)}")
+    if not commands:
+        host.noop("units are as they should be")
+    yield from commands
+
+
+def _executing() -> bool:
+    from pyinfra import state  # bound per run; importing it at module level would read it too early
+
+    return state.is_executing
