@@ -1,0 +1,1 @@
+"""A site in a box: real Debian hosts, their network and a little internet, on one machine."""
