@@ -9,7 +9,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, operation
 from pyinfra.api.operation import OperationMeta
 
-from steps.units import _changed, _executing
+from steps.units import changed
 
 # Unattended upgrades may hold the lock for minutes on a new machine; mirrors hiccup.
 APT = (
@@ -59,7 +59,7 @@ def packages(
         for name, version in pins.items()
         if name not in states or (version is not None and states[name][0] != version)
     ]
-    fresh_source = _executing() and _changed(update_if)
+    fresh_source = changed(update_if)
     if fresh_source or missing:
         yield f"{APT} update"
     if missing:
@@ -67,7 +67,8 @@ def packages(
         if not recommends:
             options += " --no-install-recommends"
         yield f"{APT} install {options} {shlex.join(missing)}"
-    if hold and (loose := [n for n in pins if n not in states or not states[n][1] or n in _names(missing)]):
+    loose = [name for name in pins if not states.get(name, ("", False))[1] or name in _names(missing)]
+    if hold and loose:
         yield f"apt-mark hold {shlex.join(loose)}"
     if not (fresh_source or missing or (hold and loose)):
         host.noop("packages are installed")

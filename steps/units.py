@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from pyinfra import host
+from pyinfra import host, state
 from pyinfra.api import FactBase, operation
 from pyinfra.api.operation import OperationMeta
 
@@ -26,7 +26,7 @@ class UnitStates(FactBase[dict[str, tuple[str, str, bool]]]):
         return {}
 
     def process(self, output: list[str]) -> dict[str, tuple[str, str, bool]]:
-        # systemctl prints the properties of each unit in an order of its own: a repeated key opens a new unit.
+        # systemctl orders a unit's properties as it likes: a repeated key opens the next unit.
         blocks: list[dict[str, str]] = [{}]
         for line in output:
             key, separator, value = line.partition("=")
@@ -47,8 +47,9 @@ class UnitStates(FactBase[dict[str, tuple[str, str, bool]]]):
         return states
 
 
-def _changed(operations: Sequence[OperationMeta]) -> bool:
-    return any(operation.did_change() for operation in operations)
+def changed(operations: Sequence[OperationMeta]) -> bool:
+    """Whether one of them changed something; their results exist only while executing."""
+    return state.is_executing and any(operation.did_change() for operation in operations)
 
 
 @operation()
@@ -69,9 +70,7 @@ def units(
         reload_if: the same, with a reload.
     """
     states = host.get_fact(UnitStates, units=(*running, *enabled, *stopped))
-    # The operations' results exist while executing; before that, they only guess.
-    restart = _executing() and _changed(restart_if)
-    reload = _executing() and _changed(reload_if)
+    restart, reload = changed(restart_if), changed(reload_if)
     none = ("inactive", "", False)
     commands: list[str] = []
     if restart or reload or any(states.get(unit, none)[2] for unit in (*running, *enabled)):
@@ -93,9 +92,3 @@ def units(
     if not commands:
         host.noop("units are as they should be")
     yield from commands
-
-
-def _executing() -> bool:
-    from pyinfra import state  # bound per run; importing it at module level would read it too early
-
-    return state.is_executing

@@ -1,0 +1,17 @@
+"""What pyinfra reads before any inventory: versions, failure policy, transport."""
+
+import sys
+
+from pyinfra import config
+
+from steps.commandline import check, exit_with_an_error_on_interrupt
+from steps.ssh import use_prompt_transport
+
+config.REQUIRE_PYINFRA_VERSION = "~=3.10"
+# One failed host stops the run: what follows on the others may rely on it, and a half-changed site is
+# easier to read than a site changed everywhere but there.
+config.FAIL_PERCENT = 0
+
+use_prompt_transport()
+exit_with_an_error_on_interrupt()
+check(sys.argv[1:])

@@ -1,0 +1,62 @@
+"""The site, from bare hosts to HTTPS studios: pyinfra inventory/prod.py deploy.py
+
+One line a role, in the order things happen. Each line runs on every host of its kind before the next begins.
+"""
+
+from pyinfra import host
+
+from roles.base import base
+from roles.docker import docker
+from roles.firewall import firewall
+from roles.gateway import gateway
+from roles.image import image
+from roles.lock import lock, unlock
+from roles.node_proxy import node_proxy
+from roles.nvidia import nvidia
+from roles.preflight import preflight
+from roles.routes import routes
+from roles.studios import studios
+from roles.verify import verify
+from roles.weights import weights
+from roles.wireguard import wireguard
+
+site, member = host.data.site, host.data.member
+on_gateway = "gateway" in host.groups
+on_node = "gpu" in host.groups
+
+# Look before anything is touched; then nobody else deploys until we are done.
+preflight(site, member)
+if on_gateway:
+    lock(site, member)
+
+# Every host: itself, its walls, its private network, its containers.
+base(site, member)
+firewall(site, member)
+wireguard(site, member)
+docker(site, member)
+
+# GPU hosts: driver and devices.
+if on_node:
+    nvidia(site, member)
+
+# The gateway: registry and Traefik, then the studio's image.
+if on_gateway:
+    gateway(site, member)
+if on_gateway:
+    image(site, member)
+
+# GPU hosts: weights, proxy, and one studio for each GPU.
+if on_node:
+    weights(site, member)
+if on_node:
+    node_proxy(site, member)
+if on_node:
+    studios(site, member)
+
+# What the world sees, and the proof of it.
+if on_gateway:
+    routes(site, member)
+verify(site, member)
+
+if on_gateway:
+    unlock(site, member)

@@ -1,0 +1,64 @@
+"""What pyinfra lets pass and an operator would not: mistyped inventories and limits, interrupted runs.
+
+pyinfra answers all three with exit code 0, so that a pipeline goes on as if the site had been deployed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import NoReturn
+
+
+def check(arguments: Sequence[str]) -> None:
+    """Stop with exit code 1 where the command line names an inventory or a limit that matches nothing."""
+    from pyinfra_cli.cli import cli  # pyinfra's own idea of its command line
+
+    parameters = cli.make_context("pyinfra", list(arguments), resilient_parsing=True).params
+    inventory = parameters.get("inventory") or ""
+    if inventory.endswith(".py") and not Path(inventory).is_file():
+        _refuse(f"{inventory}: no such inventory. There are: {_inventories()}.")
+    if inventory.endswith(".py"):
+        _check_limits(inventory, [*(parameters.get("limit") or ()), *(parameters.get("exclude") or ())])
+
+
+def exit_with_an_error_on_interrupt() -> None:
+    """Have Ctrl-C end the run with exit code 130 instead of pyinfra's 0."""
+
+    def interrupted(*_: object) -> None:
+        sys.stderr.write(
+            "\nInterrupted: the site is as far as the log above says. Run the same command again.\n"
+        )
+        sys.stderr.flush()
+        os._exit(130)
+
+    signal.signal(signal.SIGINT, interrupted)
+
+
+def _check_limits(inventory: str, limits: Iterable[str]) -> None:
+    limits = list(limits)
+    if not limits:
+        return
+    from fleet import load
+
+    hosts = [member.host for member in load(Path(inventory)).members]
+    groups = ["all", "gateway", "gpu", Path(inventory).stem]
+    for limit in limits:
+        if limit not in groups and not any(fnmatch(host, limit) for host in hosts):
+            _refuse(
+                f"--limit {limit} matches nothing in {inventory}. "
+                f"Hosts: {', '.join(hosts)}; groups: gateway, gpu."
+            )
+
+
+def _inventories() -> str:
+    return ", ".join(sorted(str(path) for path in Path("inventory").glob("*.py"))) or "none in inventory/"
+
+
+def _refuse(message: str) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    sys.exit(1)
