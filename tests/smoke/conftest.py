@@ -1,0 +1,43 @@
+"""Smoke tests: a deployed site from outside, whatever its inventory."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+import fleet
+from fleet import outside
+from fleet.models import Project, Site
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--inventory", default="inventory/lab.py", help="the site to test")
+
+
+def _site(config: pytest.Config) -> Site:
+    return fleet.load(Path(config.getoption("--inventory")))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a project: a report that says which one is ill."""
+    if "project" in metafunc.fixturenames:
+        projects = _site(metafunc.config).projects
+        metafunc.parametrize("project", projects, ids=[project.name for project in projects])
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest) -> Site:
+    return _site(request.config)
+
+
+@pytest.fixture
+def web(site: Site) -> Iterator[requests.Session]:
+    with outside.session(site) as session:
+        yield session
+
+
+@pytest.fixture
+def login(site: Site, project: Project) -> tuple[str, str]:
+    user = project.users[0]
+    return user, site.secret(project.name, user)
