@@ -1,14 +1,81 @@
-# The commands of this project. `make lab` and `make test` are the quick start.
-PYINFRA = .venv/bin/pyinfra
+# The commands of this project. `make lab` and `make test` are the quick start; `make help` lists them all.
 INVENTORY ?= inventory/lab.py
+MODEL ?= 1.5b
+REPORTS = reports
+PYTHON = .venv/bin/python
+PYINFRA = .venv/bin/pyinfra
+# Colours and cursor movements do not belong into a log file.
+export PYTHONUNBUFFERED = 1
 
-.PHONY: venv lock
-venv: .venv
-.PHONY: .venv
-.venv:
+.PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-lab smoke bench-deploy \
+        knobs known-hosts weights-lock lock venv venv-app test-packages
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+# --- the site in a box -------------------------------------------------------------------------------------
+
+lab: lab-up deploy  ## hosts, their little internet and a deployed site, from nothing; prints addresses and logins
+	@$(PYTHON) -m lab show
+
+lab-up: venv venv-app
+	@$(PYINFRA) -y @local lab/up.py
+
+deploy: venv  ## bring the site of INVENTORY to what it says
+	@$(PYINFRA) -y $(INVENTORY) deploy.py
+
+lab-down: venv  ## stop the lab; nothing of it stays but its caches
+	@$(PYINFRA) -y @local lab/down.py
+
+lab-info: venv  ## the lab as one JSON object, for scripts (make -s lab-info)
+	@$(PYTHON) -m lab info
+
+# --- proof -------------------------------------------------------------------------------------------------
+
+test: check unit test-app test-lab  ## everything, the end-to-end run on the lab included
+
+check: venv  ## style and types
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright
+
+unit: venv test-packages  ## what needs no host
+	@$(PYTHON) -m pytest tests/unit
+
+test-app: venv-app  ## the studio's own tests
+	@PYTHONPATH=app .venv-app/bin/python -m pytest tests/app -c tests/app/pytest.ini
+
+test-lab: venv test-packages lab  ## the site, end to end and under attack, on the lab's hosts
+	@$(PYTHON) -m pytest tests/lab tests/faults --junit-xml=$(REPORTS)/lab.xml
+	@$(MAKE) --no-print-directory smoke
+
+smoke: venv  ## any deployed site from outside: make smoke INVENTORY=inventory/staging.py
+	@$(PYTHON) -m pytest tests/smoke --inventory=$(INVENTORY) --junit-xml=$(REPORTS)/smoke.xml
+
+bench-deploy: venv venv-app  ## seconds from bare hosts to HTTPS, by phase
+	@$(PYTHON) -m bench.deploy
+
+# --- for operators -----------------------------------------------------------------------------------------
+
+knobs: venv  ## every knob of an inventory, with default and effect
+	@$(PYTHON) -m fleet --knobs
+
+known-hosts: venv  ## read the host keys of INVENTORY, to be compared and kept
+	@$(PYTHON) -m fleet.known_hosts $(INVENTORY)
+
+weights-lock: venv  ## pin MODEL's files by checksum: make weights-lock INVENTORY=... MODEL=1.5b
+	@$(PYTHON) -m fleet.weights $(INVENTORY) $(MODEL)
+
+# --- environments ------------------------------------------------------------------------------------------
+
+venv:
 	@bin/venv .venv requirements/dev.lock
 
-lock: .venv
+venv-app:
+	@bin/venv-app
+
+test-packages:
+	@bin/packages tests/packages.txt
+
+lock: venv  ## resolve and lock the operator's dependencies anew
 	@for name in operator dev; do .venv/bin/uv pip compile -q --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-header --custom-compile-command "make lock" \
 		requirements/$$name.in -o requirements/$$name.lock; done
