@@ -121,7 +121,7 @@ def write(files: Sequence[File]) -> StringCommand:
     parents = sorted({str(Path(file.dest).parent) for file in files})
     moves = " && ".join(f"mv -fT {shlex.quote(f.dest + '.vv-new')} {shlex.quote(f.dest)}" for f in files)
     script = (
-        f"umask 022; mkdir -p {shlex.join(parents)} && base64 -d | tar -xzp --same-owner -C / -f - && {moves}"
+        f"umask 022; mkdir -p {shlex.join(parents)} && base64 -d | tar -xzpm --same-owner -C / -f - && {moves}"
     )
     return StringCommand("sh", "-c", shlex.quote(script), _stdin=_archive(files))
 
