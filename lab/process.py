@@ -7,6 +7,7 @@ a running program is left alone unless its command changed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -71,7 +72,9 @@ def stop(name: str, *, limit_s: float = 10.0) -> bool:
         _pid_path(name).unlink(missing_ok=True)
         return False
     leader = _pidfile(name)["pid"]
-    if not _signal_session(leader, signal.SIGTERM, limit_s) and not _signal_session(leader, signal.SIGKILL, 5.0):
+    if not _signal_session(leader, signal.SIGTERM, limit_s) and not _signal_session(
+        leader, signal.SIGKILL, 5.0
+    ):
         raise ProcessError(f"{name}: process {leader} does not end, even after SIGKILL")
     _pid_path(name).unlink(missing_ok=True)
     return True
@@ -138,19 +141,15 @@ def _listening(address: tuple[str, int]) -> bool:
 def _signal_session(leader: int, number: int, limit_s: float) -> bool:
     """Signal every process of the session; True once none is left."""
     for member in _session(leader):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(member, number)
-        except ProcessLookupError:
-            pass
     return wait_until(lambda: not _session(leader), limit_s)
 
 
 def _session(leader: int) -> list[int]:
     """Living processes of the session that ``leader`` opened; reaps our own dead child on the way."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(leader, os.WNOHANG)
-    except ChildProcessError:
-        pass
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     stats = ((p, _stat(p)) for p in pids)
     return [p for p, stat in stats if stat and stat["session"] == leader and stat["state"] != "Z"]

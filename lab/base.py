@@ -1,0 +1,125 @@
+"""One bare Debian root per release, made by mmdebstrap and shared, read-only, by the hosts of it.
+
+Where packages come from is the machine's own affair: its apt sources and connection settings are
+read at run time, the suite exchanged. The name of a base holds a hash of all that went into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from lab.paths import BASES
+
+# A bare host: what a provider's smallest image has, and nothing the roles are there to bring.
+PACKAGES = (
+    "apt", "ca-certificates", "curl", "dbus", "iproute2", "kmod", "libpam-systemd", "netbase",
+    "openssh-server", "procps", "sudo", "systemd", "systemd-sysv", "udev",
+)  # fmt: skip
+
+# Lab roots are thrown away, so dpkg need not wait for the disk; downloads are kept for the next root.
+APT_KEEP = 'APT::Keep-Downloaded-Packages "true";\nBinary::apt::APT::Keep-Downloaded-Packages "true";\n'
+DPKG_FAST = "force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n"
+
+_SETTINGS = re.compile(r"Acquire::(https?::|Check-|Retries|ForceIPv|Languages|Max-FutureTime)", re.IGNORECASE)
+_LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+_LIMIT_S = 900
+
+
+def base(release: str) -> Path:
+    """Path the base of ``release`` has, or will have once ``build`` has made it."""
+    recipe = [release, PACKAGES, sources(release), apt_settings(), APT_KEEP, DPKG_FAST, _certificates()]
+    return BASES / f"{release}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"
+
+
+def build(release: str) -> bool:
+    """Make the base of ``release`` unless it is there; returns whether it was made."""
+    wanted = base(release)
+    if wanted.is_dir():
+        return False
+    BASES.mkdir(parents=True, exist_ok=True)
+    unfinished = wanted.with_name(f".{wanted.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        command = _mmdebstrap(release, unfinished, Path(scratch))
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+    if done.returncode != 0:
+        tail = "\n".join(done.stderr.splitlines()[-20:])
+        raise RuntimeError(f"mmdebstrap could not make a {release} root (exit {done.returncode}):\n{tail}")
+    unfinished.rename(wanted)
+    return True
+
+
+def sources(release: str) -> str:
+    """The machine's Debian sources (main) with ``release`` in place of its own suite."""
+    own = _own_release()
+    listing = subprocess.run(
+        ["apt-get", "indextargets", "--no-release-info",
+         "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Identifier: Packages"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    suites = {own, f"{own}-updates", f"{own}-security"}
+    found: dict[str, None] = {}
+    for uri, suite, component in (line.split() for line in listing.splitlines()):
+        if suite in suites and component == "main":
+            found[f"deb {uri} {suite.replace(own, release)} main"] = None
+    if not found:
+        raise RuntimeError(f"apt on this machine has no source for {own} main: nothing to make hosts from")
+    return "\n".join(found) + "\n"
+
+
+def apt_settings() -> str:
+    """How the machine's apt connects (proxies, certificates, clocks), in apt.conf's form."""
+    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
+    lines = (line for line in dump.splitlines() if _SETTINGS.match(line))
+    return "".join(f"{line}\n" for line in lines if not line.endswith(' "";'))
+
+
+def _mmdebstrap(release: str, target: Path, scratch: Path) -> list[str]:
+    files = {
+        "etc/apt/sources.list": sources(release),
+        "etc/apt/apt.conf.d/90lab": APT_KEEP + apt_settings(),
+        "etc/dpkg/dpkg.cfg.d/90lab": DPKG_FAST,
+    }
+    tree = scratch / "files"
+    for name, text in files.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    (scratch / "sources.list").write_text(files["etc/apt/sources.list"])
+    settings = scratch / "apt.conf"
+    settings.write_text(apt_settings())
+    certificates = tree / "usr/local/share/ca-certificates"
+    certificates.mkdir(parents=True)
+    for path in sorted(_LOCAL_CERTIFICATES.glob("*.crt")):
+        shutil.copy(path, certificates)
+    return [
+        "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        # Package lists stay, as on a host that has been installed; host keys are the host's own.
+        "--skip=cleanup/apt/lists",
+        f"--aptopt={settings}",
+        "--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        f'--customize-hook=cp -rT {tree} "$1"',
+        '--customize-hook=chroot "$1" update-ca-certificates',
+        '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/apt/apt.conf.d/99mmdebstrap '
+        '"$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
+        '--customize-hook=chroot "$1" systemctl enable systemd-networkd',
+        '--customize-hook=chroot "$1" systemctl disable systemd-networkd-wait-online',
+        release, str(target), str(scratch / "sources.list"),
+    ]  # fmt: skip
+
+
+def _own_release() -> str:
+    for line in Path("/etc/os-release").read_text().splitlines():
+        if line.startswith("VERSION_CODENAME="):
+            return line.partition("=")[2].strip('"')
+    raise RuntimeError("/etc/os-release names no VERSION_CODENAME: the lab needs a Debian machine")
+
+
+def _certificates() -> list[str]:
+    return [path.read_text() for path in sorted(_LOCAL_CERTIFICATES.glob("*.crt"))]
