@@ -26,6 +26,16 @@ PACKAGES = (
 APT_KEEP = 'APT::Keep-Downloaded-Packages "true";\nBinary::apt::APT::Keep-Downloaded-Packages "true";\n'
 DPKG_FAST = "force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/locale/*\n"
 
+# $1 is the new root. mmdebstrap's own source list and settings give way to ours; host keys are the
+# host's own, so none is baked in.
+_HOOKS = (
+    'rm -f "$1"/etc/apt/sources.list.d/0000sources.list "$1"/etc/ssh/ssh_host_*',
+    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
+    'chroot "$1" update-ca-certificates',
+    'chroot "$1" systemctl enable systemd-networkd',
+    'chroot "$1" systemctl disable systemd-networkd-wait-online',
+)
+
 _SETTINGS = re.compile(r"Acquire::(https?::|Check-|Retries|ForceIPv|Languages|Max-FutureTime)", re.IGNORECASE)
 _LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 _LIMIT_S = 900
@@ -33,7 +43,16 @@ _LIMIT_S = 900
 
 def base(release: str) -> Path:
     """Path the base of ``release`` has, or will have once ``build`` has made it."""
-    recipe = [release, PACKAGES, sources(release), apt_settings(), APT_KEEP, DPKG_FAST, _certificates()]
+    recipe = [
+        release,
+        PACKAGES,
+        sources(release),
+        apt_settings(),
+        APT_KEEP,
+        DPKG_FAST,
+        _HOOKS,
+        _certificates(),
+    ]
     return BASES / f"{release}-{hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:12]}"
 
 
@@ -99,17 +118,12 @@ def _mmdebstrap(release: str, target: Path, scratch: Path) -> list[str]:
         shutil.copy(path, certificates)
     return [
         "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-        # Package lists stay, as on a host that has been installed; host keys are the host's own.
+        # Package lists stay, as on a host that has been installed.
         "--skip=cleanup/apt/lists",
         f"--aptopt={settings}",
         "--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
-        f'--customize-hook=cp -rT {tree} "$1"',
-        '--customize-hook=chroot "$1" update-ca-certificates',
-        '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/apt/apt.conf.d/99mmdebstrap '
-        '"$1"/etc/dpkg/dpkg.cfg.d/99mmdebstrap',
-        '--customize-hook=chroot "$1" systemctl enable systemd-networkd',
-        '--customize-hook=chroot "$1" systemctl disable systemd-networkd-wait-online',
+        f'--customize-hook=cp -rT {tree} "$1"', *(f"--customize-hook={hook}" for hook in _HOOKS),
         release, str(target), str(scratch / "sources.list"),
     ]  # fmt: skip
 

@@ -36,7 +36,16 @@ def power_on(host: Host) -> bool:
     base.build(host.release)
     root.host_key(host)
     _share_packages(host)
-    argv = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "lab.supervise", host.name]
+    argv = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        sys.executable,
+        "-m",
+        "lab.supervise",
+        host.name,
+    ]
     return process.start(_supervisor(host), argv, cwd=REPO)
 
 
@@ -57,7 +66,9 @@ def reboot(host: Host) -> None:
     before = boot_id(host)
     run(host, "systemctl reboot")
     if not process.wait_until(lambda: boot_id(host) not in (None, before), BOOT_LIMIT_S + _HALT_LIMIT_S, 0.5):
-        raise RuntimeError(f"{host.name} did not come back from its reboot:\n{process.log_tail(_supervisor(host))}")
+        raise RuntimeError(
+            f"{host.name} did not come back from its reboot:\n{process.log_tail(_supervisor(host))}"
+        )
 
 
 def reset(host: Host) -> None:
@@ -99,8 +110,7 @@ def reachable(host: Host) -> bool:
 def boot_id(host: Host) -> str | None:
     """What tells one life of the host from the next; None while it cannot be logged into."""
     with suppress(subprocess.TimeoutExpired):
-        # The kernel's boot id is the machine's: systemd's own start tells one life from another.
-        done = _ssh(host, "systemctl show --property=UserspaceTimestampMonotonic --value", limit_s=10)
+        done = _ssh(host, "cat /proc/sys/kernel/random/boot_id", limit_s=10)
         return done.stdout.strip() if done.returncode == 0 else None
     return None
 

@@ -93,7 +93,9 @@ def _rules_up() -> bool:
 
 
 def _table() -> str:
-    listed = subprocess.run(["nft", "list", "table", "inet", _TABLE], capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["nft", "list", "table", "inet", _TABLE], capture_output=True, text=True, check=False
+    )
     return listed.stdout
 
 

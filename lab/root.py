@@ -93,7 +93,9 @@ def _personalise(host: Host, root: Path) -> None:
     machine_id = hashlib.md5(f"vvlab/{host.name}".encode(), usedforsecurity=False).hexdigest()
     _write(root, "etc/hostname", f"{host.name}\n")
     _write(root, "etc/machine-id", f"{machine_id}\n")
-    _write(root, "etc/hosts", f"127.0.0.1 localhost\n{host.address} {host.name}.{topology.DOMAIN} {host.name}\n")
+    _write(
+        root, "etc/hosts", f"127.0.0.1 localhost\n{host.address} {host.name}.{topology.DOMAIN} {host.name}\n"
+    )
     (root / "etc/resolv.conf").unlink(missing_ok=True)
     _write(root, "etc/resolv.conf", f"nameserver {topology.MACHINE}\n")
     _write(root, "etc/systemd/network/10-host0.network", _network(host))
