@@ -1,0 +1,73 @@
+"""The lab's package repositories, served over HTTP: NVIDIA's driver and toolkit, the kernel's, Docker's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lab import process
+from lab.hardware import packages as hardware
+from lab.internet import aptrepo, docker_packages, static
+from lab.internet.cache import fresh, keep, key
+from lab.paths import INTERNET
+from lab.topology import MACHINE
+
+PORT = 8100
+URL = f"http://{MACHINE}:{PORT}"
+SERVED = INTERNET / "apt" / "www"
+NEEDS = ("apt-utils", "binutils", "dpkg-dev", "gcc", "gpg", "gpg-agent", "gpgconf")
+
+_HERE = Path(__file__).parent
+
+
+def settled() -> bool:
+    """Whether every repository is built from today's sources and being served."""
+    return process.alive("apt") and all(fresh(SERVED / name, made) for name, made in _keys().items())
+
+
+def ensure() -> bool:
+    """Build what is not up to date, and serve; returns whether anything changed."""
+    aptrepo.ensure_key()
+    builders = {"nvidia": _nvidia, "toolkit": _toolkit, "kernel": _kernel, "docker": _docker}
+    built = [keep(SERVED / name, made, builders[name]) for name, made in _keys().items()]
+    return static.serve("apt", SERVED, PORT) or any(built)
+
+
+def _keys() -> dict[str, str]:
+    if not aptrepo.KEY.exists():
+        return dict.fromkeys(("nvidia", "toolkit", "kernel", "docker"), "")
+    # Whoever replaces the signing key has to sign everything again.
+    signing = [aptrepo.KEY, _HERE / "aptrepo.py", Path(__file__)]
+    hardware_key = key(signing, hardware.TREES, Path(hardware.__file__), os.uname().release)
+    return {
+        "nvidia": hardware_key,
+        "toolkit": hardware_key,
+        "kernel": hardware_key,
+        "docker": key(signing, _HERE / "docker_packages.py"),
+    }
+
+
+def _nvidia(folder: Path) -> None:
+    for distribution in ("debian12", "debian13"):
+        repository = folder / distribution / "x86_64"
+        repository.mkdir(parents=True)
+        hardware.driver_packages(repository)
+        aptrepo.flat(repository, "NVIDIA")
+
+
+def _toolkit(folder: Path) -> None:
+    repository = folder / "amd64"
+    repository.mkdir()
+    hardware.toolkit_packages(repository)
+    aptrepo.flat(repository, "NVIDIA-toolkit")
+
+
+def _kernel(folder: Path) -> None:
+    hardware.kernel_packages(folder)
+    aptrepo.flat(folder, "Lab-kernel")
+
+
+def _docker(folder: Path) -> None:
+    root = folder / "debian"
+    docker_packages.build(root / "pool" / docker_packages.CODENAME / "stable")
+    aptrepo.suite(root, "Docker", docker_packages.CODENAME)
