@@ -40,6 +40,15 @@ def pids(name: str) -> list[int]:
     return found
 
 
+def names() -> list[str]:
+    """Hosts that have a cgroup, whether or not anything runs in it."""
+    top = hierarchy()
+    folder = top / _TOP if top else None
+    return (
+        sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder and folder.is_dir() else []
+    )
+
+
 def kill(name: str, limit_s: float = 15.0) -> None:
     """End every process of the host at once, as a power cut does, and remove its cgroup."""
     top = hierarchy()

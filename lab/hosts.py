@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from lab import base, cgroup, process, root, topology
 from lab.paths import KNOWN_HOSTS, REPO, SSH, SSH_CONFIG, SSH_KEY
@@ -51,8 +52,21 @@ def power_on(host: Host) -> bool:
 
 def halt(host: Host) -> None:
     """Shut the host down in order, by force after a while."""
-    process.stop(_supervisor(host), limit_s=_HALT_LIMIT_S)
-    cgroup.kill(host.name)
+    _halt(host.name)
+
+
+def halt_everything() -> None:
+    """Halt every host that runs or has left something behind, also one the topology does not know."""
+    all_at_once(_halt, sorted({*_started(), *cgroup.names()}))
+
+
+def _halt(name: str) -> None:
+    process.stop(f"host-{name}", limit_s=_HALT_LIMIT_S)
+    cgroup.kill(name)
+
+
+def _started() -> set[str]:
+    return {name.removeprefix("host-") for name in process.names() if name.startswith("host-")}
 
 
 def kill(host: Host) -> None:
@@ -78,8 +92,23 @@ def reset(host: Host) -> None:
     boot(host)
 
 
-def all_at_once(verb, hosts: list[Host]) -> list:
-    """Call ``verb`` for every host at the same time; the first error is raised after all have ended."""
+def boot_all() -> None:
+    """Boot every host of the topology, and take away those it no longer has."""
+    all_at_once(_halt, _strangers())
+    all_at_once(boot, topology.hosts())
+
+
+def all_up() -> bool:
+    """Whether exactly the hosts of the topology run, each over the base it should have."""
+    every = topology.hosts()
+    return not _strangers() and all(state == "up" for state in all_at_once(state, every))
+
+
+def all_at_once(verb: Callable[[Any], Any], hosts: Sequence[Any]) -> list[Any]:
+    """Call ``verb`` for every host (or name of one) at the same time, in order of ``hosts``.
+
+    The first error is raised after all have ended.
+    """
     if not hosts:
         return []
     with ThreadPoolExecutor(len(hosts)) as pool:
@@ -115,23 +144,30 @@ def boot_id(host: Host) -> str | None:
     return None
 
 
-def forget_removed() -> None:
-    """Halt and remove hosts that the topology no longer has."""
-    known = {host.name for host in topology.hosts()}
-    for name in process.names():
-        if name.startswith("host-") and name.removeprefix("host-") not in known:
-            process.stop(name, limit_s=_HALT_LIMIT_S)
-            cgroup.kill(name.removeprefix("host-"))
+def _strangers() -> list[str]:
+    return sorted(_started() - {host.name for host in topology.hosts()})
 
 
 def write_ssh() -> None:
     """The lab's key pair, every host's public key, and a configuration for ssh and the tests."""
     if not SSH_KEY.exists():
         root.make_key(SSH_KEY, comment="vibevoice-lab")
+    for path, text in _ssh_files().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def ssh_is_written() -> bool:
+    """Whether the lab's SSH files are there and say what the topology says."""
+    if not SSH_KEY.exists():
+        return False
+    return all(path.exists() and path.read_text() == text for path, text in _ssh_files().items())
+
+
+def _ssh_files() -> dict[Path, str]:
     known = "".join(_known(host) for host in topology.hosts())
-    _write_if_new(KNOWN_HOSTS, known)
-    _write_if_new(SSH / "known_hosts", known)
-    _write_if_new(SSH_CONFIG, "\n".join(_ssh_entry(host) for host in topology.hosts()))
+    entries = "\n".join(_ssh_entry(host) for host in topology.hosts())
+    return {KNOWN_HOSTS: known, SSH / "known_hosts": known, SSH_CONFIG: entries}
 
 
 def _known(host: Host) -> str:
@@ -173,18 +209,5 @@ def _share_packages(host: Host) -> None:
                     (mine / package.name).hardlink_to(package)
 
 
-def purge() -> None:
-    """Remove every host's root for good; bases, packages on them and keys of the lab stay."""
-    for host in topology.hosts():
-        root.discard(host)
-        shutil.rmtree(root.home(host) / "root", ignore_errors=True)
-
-
 def _supervisor(host: Host) -> str:
     return f"host-{host.name}"
-
-
-def _write_if_new(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.read_text() != text:
-        path.write_text(text)

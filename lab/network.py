@@ -18,6 +18,8 @@ _DNS = "dns"
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _FORWARDING_BEFORE = RUN / "ip_forward.before"
 
+_RULES_LOADED = RUN / "rules.loaded"
+
 # Hosts of the lab speak to each other across the bridge and leave by NAT. Where the way out is
 # narrower than the bridge (tunnels), TCP is told so: nobody else's ICMP can be relied on.
 _RULES = f"""
@@ -43,10 +45,26 @@ def up() -> bool:
     return any(changes)
 
 
+def is_up() -> bool:
+    """Whether bridge, forwarding, rules and name service are as they should be."""
+    return (
+        _bridge_is_up()
+        and _FORWARDING.read_text().strip() == "1"
+        and _rules_are_ours()
+        and process.alive(_DNS)
+        and _configuration().read_text() == dns_configuration()
+    )
+
+
+def exists() -> bool:
+    """Whether anything of the network is on the machine."""
+    return _bridge_exists() or bool(_table()) or process.alive(_DNS)
+
+
 def down() -> None:
     """Take name service, rules, forwarding and bridge away again."""
     process.stop(_DNS)
-    for path in (_configuration(), RUN / "rules.sum"):
+    for path in (_configuration(), _RULES_LOADED):
         path.unlink(missing_ok=True)
     if _table():
         subprocess.run(["nft", "delete", "table", "inet", _TABLE], check=True)
@@ -61,8 +79,12 @@ def _bridge_exists() -> bool:
     return Path(f"/sys/class/net/{topology.BRIDGE}").exists()
 
 
+def _bridge_is_up() -> bool:
+    return _bridge_exists() and topology.MACHINE in _output("ip", "-4", "address", "show", topology.BRIDGE)
+
+
 def _bridge_up() -> bool:
-    if _bridge_exists() and topology.MACHINE in _output("ip", "-4", "address", "show", topology.BRIDGE):
+    if _bridge_is_up():
         return False
     if not _bridge_exists():
         _output("ip", "link", "add", topology.BRIDGE, "type", "bridge", "forward_delay", "0")
@@ -80,15 +102,17 @@ def _forwarding_on() -> bool:
     return True
 
 
+def _rules_are_ours() -> bool:
+    return bool(_table()) and _RULES_LOADED.exists() and _RULES_LOADED.read_text() == _RULES
+
+
 def _rules_up() -> bool:
-    mark = RUN / "rules.sum"
-    wanted = hashlib.sha256(_RULES.encode()).hexdigest()
-    if _table() and mark.exists() and mark.read_text() == wanted:
+    if _rules_are_ours():
         return False
     # One transaction; the first line makes the delete valid when there is no table yet.
     script = f"table inet {_TABLE}\ndelete table inet {_TABLE}\n{_RULES}"
     subprocess.run(["nft", "-f", "-"], input=script, text=True, check=True)
-    mark.write_text(wanted)
+    _RULES_LOADED.write_text(_RULES)
     return True
 
 

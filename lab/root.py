@@ -63,12 +63,16 @@ def mount(host: Host) -> Path:
 
 def discard(host: Host) -> None:
     """Make the host bare again. Its downloaded packages and its SSH host key stay."""
-    top = home(host)
+    remove_disk(home(host))
+
+
+def remove_disk(top: Path) -> None:
+    """Remove what the host of folder ``top`` has written: its own layer and its plain folders."""
     for folder in ("upper", "work", "root"):
         shutil.rmtree(top / folder, ignore_errors=True)
-    for inside in PLAIN:
+    for inside, folder in PLAIN.items():
         if inside != "/var/cache/apt/archives":
-            shutil.rmtree(plain(host, inside), ignore_errors=True)
+            shutil.rmtree(top / "plain" / folder, ignore_errors=True)
     for mark in ("base", "personal"):
         (top / mark).unlink(missing_ok=True)
 
