@@ -1,0 +1,1 @@
+"""The speech studio: a VibeVoice model on one GPU behind a page and an OpenAI-shaped API."""

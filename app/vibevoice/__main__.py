@@ -1,0 +1,51 @@
+"""`python -m vibevoice`: run the studio that the environment describes."""
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+
+
+def _leave(sig: int, frame: FrameType | None) -> None:
+    os._exit(0)
+
+
+# As process 1 of a container this is deaf to SIGTERM until it says otherwise, and the imports take seconds.
+signal.signal(signal.SIGTERM, _leave)
+
+
+def main() -> int:
+    """Serve until told to stop. Returns 0 after a drained stop, 1 if the engine failed, 2 on wrong settings."""
+    from .settings import Settings, SettingsError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # httpx tells of each request that gradio makes to itself.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        settings = Settings.from_env(os.environ)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+    from prometheus_client import start_http_server
+
+    from .api import application
+    from .api.metrics import registry
+    from .server import Server
+    from .studio import Studio
+    from .ui.page import mount
+
+    studio = Studio.from_settings(settings)
+    start_http_server(settings.metrics_port, settings.host, registry(studio))
+    Server(mount(application(studio), studio), studio).run()
+    code = 1 if studio.state == "failed" else 0
+    logging.shutdown()
+    if not studio.engine.join(1.0):
+        # Still loading, or stuck in a kernel: no interpreter can end cleanly around such a thread.
+        os._exit(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

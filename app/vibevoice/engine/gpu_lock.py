@@ -1,0 +1,45 @@
+"""One generation on a GPU at a time, also where two containers share it for the moment of a hand-over."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .generation import Cancelled
+
+POLL_S = 0.1
+
+
+class GpuLock:
+    """A lock file that the kernel releases when its holder dies, however it dies."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Without a path there is nobody to share with, and nothing is locked."""
+        self.path = path
+
+    @contextmanager
+    def hold(self, cancelled: Callable[[], bool]) -> Iterator[None]:
+        """Wait for the GPU and keep it. Raises Cancelled when that is asked for while waiting."""
+        if self.path is None:
+            yield
+            return
+        # Any container's user may have made the file: world-writable, for it holds nothing.
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            while not _try_lock(descriptor):
+                if cancelled():
+                    raise Cancelled("cancelled while waiting for the GPU")
+                time.sleep(POLL_S)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

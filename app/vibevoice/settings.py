@@ -1,0 +1,53 @@
+"""What the environment says: every knob of a studio, once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "VV_"
+
+
+class SettingsError(Exception):
+    """The environment cannot be right; the message has a line for each mistake."""
+
+
+class Settings(BaseModel):
+    """Read from the environment: `VV_PORT` sets `port`, and so on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    project: str = Field("studio", description="Name of the project: title of the page, label of the metrics.")
+    slot: int = Field(0, ge=0, description="Which of the node's GPUs: label of the metrics, names the CPU's lock.")
+    root_path: str = Field(
+        "", pattern=r"^(/[^/]+)*$", description="Path below which a proxy serves the page (and strips it)."
+    )
+    model_dir: Path = Field(Path("/weights"), description="The checkpoint, in transformers' format.")
+    model_name: str = Field("vibevoice", description="What the checkpoint is called in /v1/models and metrics.")
+    data_dir: Path = Field(Path("/data"), description="What the project keeps; shared by its studios.")
+    lock_dir: Path | None = Field(None, description="Lock files, one for each GPU; None where nobody shares one.")
+    device: str = Field("auto", description="auto, cpu, cuda, or a device of torch's such as cuda:0.")
+    host: str = Field("0.0.0.0", description="Address to listen on.")
+    port: int = Field(8888, ge=0, lt=65536, description="Page and API.")
+    metrics_port: int = Field(9100, ge=0, lt=65536, description="Prometheus metrics.")
+    max_waiting: int = Field(8, ge=0, description="Generations that may wait; more are refused with 429.")
+    max_input_chars: int = Field(100_000, gt=0, description="Longest script, about 90 minutes of speech.")
+    heartbeat_s: float = Field(5, gt=0, description="Seconds between heartbeats on /v1/events.")
+    drain_s: float = Field(
+        3, ge=0, description="Seconds between saying 'not ready' and taking no more: the proxy's time to notice."
+    )
+    stop_grace_s: float = Field(
+        600, ge=0, description="Seconds from SIGTERM that running generations get; then they are cancelled."
+    )
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """The settings an environment asks for. Raises SettingsError; an empty value counts as unset."""
+        given = {name: environ[PREFIX + name.upper()] for name in cls.model_fields if PREFIX + name.upper() in environ}
+        try:
+            return cls.model_validate({name: value for name, value in given.items() if value})
+        except ValidationError as error:
+            lines = [
+                f"{PREFIX}{str(e['loc'][0]).upper()} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()
+            ]
+            raise SettingsError("\n".join(lines)) from None

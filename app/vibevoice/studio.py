@@ -1,0 +1,111 @@
+"""One studio: its settings, its engine, and whether it takes scripts. What the API and the page know."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Literal
+
+from .engine import Engine, Event, Generation, Stream
+from .script import ScriptError, parse
+from .settings import Settings
+
+State = Literal["loading", "ready", "draining", "failed"]
+POLL_S = 0.1
+
+
+class Studio:
+    """Shared by all requests of one process; lives in the event loop's thread."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings, self.engine = settings, engine
+        self.stopped = asyncio.Event()
+        self._draining = False
+        self._watchers: set[asyncio.Event] = set()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> "Studio":
+        """A studio whose engine has yet to be started."""
+        engine = Engine(
+            settings.model_dir,
+            settings.device,
+            slot=settings.slot,
+            lock_dir=settings.lock_dir,
+            max_waiting=settings.max_waiting,
+        )
+        return cls(settings, engine)
+
+    @property
+    def state(self) -> State:
+        """Ready is the only state in which a proxy should send anybody here."""
+        if self.engine.state == "failed":
+            return "failed"
+        if self._draining:
+            return "draining"
+        return "ready" if self.engine.state == "ready" else "loading"
+
+    def status(self) -> dict[str, str | int]:
+        """What there is to know from outside."""
+        settings = self.settings
+        return {
+            "state": self.state,
+            "project": settings.project,
+            "slot": settings.slot,
+            "model": settings.model_name,
+            "running": self.engine.running,
+            "waiting": self.engine.waiting,
+        }
+
+    def submit(self, script: str, *, seed: int | None = None) -> Stream:
+        """Queue a script. Raises ScriptError for the text's faults, EngineError for the engine's."""
+        limit = self.settings.max_input_chars
+        if len(script) > limit:
+            raise ScriptError(f"The script has {len(script):,} characters; at most {limit:,} are taken.")
+        return self.engine.submit(Generation(parse(script), seed=seed))
+
+    async def changes(self, patience: float) -> AsyncIterator[bool]:
+        """True after each change of the status, False after `patience` seconds without one; ends with the studio."""
+        changed = asyncio.Event()
+        self._watchers.add(changed)
+        try:
+            while not self.stopped.is_set():
+                try:
+                    await asyncio.wait_for(changed.wait(), patience)
+                except TimeoutError:
+                    yield False
+                else:
+                    changed.clear()
+                    yield True
+        finally:
+            self._watchers.discard(changed)
+
+    def start(self) -> None:
+        """Load the model. Called inside the event loop, whose thread hears of the engine's events from now on."""
+        loop = asyncio.get_running_loop()
+
+        def tell(_: Event) -> None:
+            # After the loop's end there is nobody left to tell.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._changed)
+
+        self.engine.listen(tell)
+        self.engine.start()
+
+    async def drain(self) -> None:
+        """Stop well: say 'not ready', take scripts until the proxy has noticed, finish what runs, end the streams."""
+        began = time.monotonic()
+        loaded = self.engine.state == "ready"
+        self._draining = True
+        self._changed()
+        if loaded:
+            await asyncio.sleep(self.settings.drain_s)
+        self.engine.close()
+        while self.engine.running or self.engine.waiting:
+            if time.monotonic() - began > self.settings.stop_grace_s:
+                self.engine.cancel_all()
+            await asyncio.sleep(POLL_S)
+        self.stopped.set()
+        self._changed()
+
+    def _changed(self) -> None:
+        for watcher in self._watchers:
+            watcher.set()
