@@ -1,0 +1,23 @@
+"""A clear end for one host: the operator reads a sentence instead of a traceback, the run stops as configured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyinfra import logger
+from pyinfra.api import FunctionCommand
+
+
+def refuse(message: str) -> FunctionCommand:
+    """A command that fails its host with `message`.
+
+    Raised from an operation, an exception ends the whole run on the spot, before other hosts have said what is
+    wrong with them; a failed command ends it at the end of the operation.
+    """
+
+    def refusal(state: Any, host: Any) -> bool:
+        for line in message.splitlines():
+            host.log_styled(line, fg="red", log_func=logger.error)
+        return False
+
+    return FunctionCommand(refusal, (), {})

@@ -1,0 +1,83 @@
+"""Foreign package repositories: a deb822 file and the key that signs them, compared in one round trip."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.api import operation
+
+from steps.files import File, FileStates, write
+
+KEYRINGS = "/etc/apt/keyrings"
+
+# Signed-By wants a binary key under .gpg. Most vendors serve it armoured; awk and base64 are on every host,
+# gpg is not. A .deb holds the key as a file.
+FETCH = r"""set -e; umask 022; d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
+curl -fsSL --retry 3 --retry-connrefused -o "$d/got" -- {url}
+case {url} in *.deb) dpkg-deb --fsys-tarfile "$d/got" | tar -xO --wildcards './usr/share/keyrings/*.gpg' > "$d/raw";;
+*) mv "$d/got" "$d/raw";; esac
+if head -c 40 "$d/raw" | grep -q 'BEGIN PGP'; then
+awk '/BEGIN PGP/ {{b=1; next}} b==1 && /^\r?$/ {{b=2; next}} /^=/ || /END PGP/ {{b=0}} b==2' "$d/raw" | base64 -d -i > "$d/key"
+else mv "$d/raw" "$d/key"; fi
+test -s "$d/key"; install -D -m 644 "$d/key" {dest}"""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A package repository.
+
+    Args:
+        name: stem of the files under /etc/apt.
+        uri, suites, components: as in sources.list(5); no components for a flat repository (suites "/").
+        key: URL that the host fetches (a key or a keyring .deb), or a file on the operator's machine.
+        architectures: restricts the repository; none: the host's own.
+    """
+
+    name: str
+    uri: str
+    suites: str
+    key: str
+    components: str = ""
+    architectures: str = ""
+
+    @property
+    def keyring(self) -> str:
+        local = not self.key.startswith(("http://", "https://"))
+        armoured = local and b"-----BEGIN PGP" in Path(self.key).expanduser().read_bytes()[:200]
+        return f"{KEYRINGS}/{self.name}{'.asc' if armoured else '.gpg'}"
+
+    @property
+    def file(self) -> File:
+        """The deb822 file."""
+        fields = {
+            "Types": "deb",
+            "URIs": self.uri,
+            "Suites": self.suites,
+            "Components": self.components,
+            "Architectures": self.architectures,
+            "Signed-By": self.keyring,
+        }
+        lines = [f"{key}: {value}\n" for key, value in fields.items() if value]
+        return File(f"/etc/apt/sources.list.d/{self.name}.sources", "".join(lines))
+
+
+@operation()
+def source(source: Source, preferences: str = ""):
+    """Have this repository, its key and, if given, its apt preferences; the key of a URL is fetched once."""
+    files = [source.file]
+    if preferences:
+        files.append(File(f"/etc/apt/preferences.d/{source.name}", preferences))
+    if not source.key.startswith(("http://", "https://")):
+        files.append(File(source.keyring, Path(source.key).expanduser().read_bytes()))
+    states = host.get_fact(FileStates, paths=(source.keyring, *(file.dest for file in files)))
+    changed = [file for file in files if states.get(file.dest) != file.state]
+    if source.keyring not in states and source.keyring not in {file.dest for file in files}:
+        fetch = FETCH.format(url=shlex.quote(source.key), dest=shlex.quote(source.keyring))
+        yield f"sh -c {shlex.quote(fetch)}"
+    if changed:
+        yield write(changed)
+    elif source.keyring in states:
+        host.noop(f"{source.name} is a source of packages")
