@@ -12,9 +12,10 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
-from lab.paths import BASES
+from lab.paths import BASES, HOSTS
 
 # A bare host: what a provider's smallest image has, and nothing the roles are there to bring.
 PACKAGES = (
@@ -40,6 +41,13 @@ _SETTINGS = re.compile(r"Acquire::(https?::|Check-|Retries|ForceIPv|Languages|Ma
 _LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 _LIMIT_S = 900
 
+# Its mounts are its own, and it ends with whoever started it: a killed run leaves a folder, no more.
+_ALONE = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+_building = threading.Lock()
+
 
 def base(release: str) -> Path:
     """Path the base of ``release`` has, or will have once ``build`` has made it."""
@@ -58,20 +66,30 @@ def base(release: str) -> Path:
 
 def build(release: str) -> bool:
     """Make the base of ``release`` unless it is there; returns whether it was made."""
-    wanted = base(release)
-    if wanted.is_dir():
-        return False
-    BASES.mkdir(parents=True, exist_ok=True)
-    unfinished = wanted.with_name(f".{wanted.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        command = _mmdebstrap(release, unfinished, Path(scratch))
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
-    if done.returncode != 0:
-        tail = "\n".join(done.stderr.splitlines()[-20:])
-        raise RuntimeError(f"mmdebstrap could not make a {release} root (exit {done.returncode}):\n{tail}")
-    unfinished.rename(wanted)
-    return True
+    with _building:
+        wanted = base(release)
+        if wanted.is_dir():
+            return False
+        BASES.mkdir(parents=True, exist_ok=True)
+        unfinished = wanted.with_name(f".{wanted.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            command = [*_ALONE, *_mmdebstrap(release, unfinished, Path(scratch))]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
+        if done.returncode != 0:
+            tail = "\n".join(done.stderr.splitlines()[-20:])
+            raise RuntimeError(f"mmdebstrap could not make a {release} root ({done.returncode}):\n{tail}")
+        unfinished.rename(wanted)
+        _sweep(release, keep=wanted)
+        return True
+
+
+def _sweep(release: str, keep: Path) -> None:
+    """Remove older bases of the release that no host lies on."""
+    used = {mark.read_text() for mark in HOSTS.glob("*/base")}
+    for old in BASES.glob(f"{release}-*"):
+        if old != keep and old.name not in used:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def sources(release: str) -> str:

@@ -93,15 +93,21 @@ def reset(host: Host) -> None:
 
 
 def boot_all() -> None:
-    """Boot every host of the topology, and take away those it no longer has."""
-    all_at_once(_halt, _strangers())
+    """Boot every host of the topology, and take away those it no longer has.
+
+    A host that the topology has changed (other GPUs, another release) is booted anew.
+    """
+    changed = [host.name for host in topology.hosts() if not root.runs_as(host)]
+    all_at_once(_halt, [*_strangers(), *changed])
     all_at_once(boot, topology.hosts())
 
 
 def all_up() -> bool:
-    """Whether exactly the hosts of the topology run, each over the base it should have."""
+    """Whether exactly the hosts of the topology run, as the topology has them."""
     every = topology.hosts()
-    return not _strangers() and all(state == "up" for state in all_at_once(state, every))
+    if _strangers() or not all(root.runs_as(host) for host in every):
+        return False
+    return all(answer == "up" for answer in all_at_once(state, every))
 
 
 def all_at_once(verb: Callable[[Any], Any], hosts: Sequence[Any]) -> list[Any]:

@@ -42,23 +42,30 @@ def mount(host: Host) -> Path:
     """Mount the host's root and bring its identity up to date; returns where it lies."""
     top = home(host)
     lower = base(host.release)
-    recorded = top / "base"
-    if recorded.exists() and recorded.read_text() != lower.name:
+    if _read(top / "base") not in ("", lower.name) or _read(top / "identity") not in ("", _identity(host)):
         discard(host)  # an upper layer means nothing over another base
     for folder in ("upper", "work", "root"):
         (top / folder).mkdir(parents=True, exist_ok=True)
     for inside in PLAIN:
         plain(host, inside).mkdir(parents=True, exist_ok=True)
     (plain(host, "/var/cache/apt/archives") / "partial").mkdir(exist_ok=True)
-    recorded.write_text(lower.name)
+    (top / "base").write_text(lower.name)
     root = top / "root"
     layers = f"lowerdir={lower},upperdir={top / 'upper'},workdir={top / 'work'}"
     subprocess.run(["mount", "-t", "overlay", f"vvlab-{host.name}", "-o", layers, str(root)], check=True)
-    if not (top / "personal").exists():
+    if not (top / "identity").exists():
         _personalise(host, root)
-        (top / "personal").touch()
+        (top / "identity").write_text(_identity(host))
     _hardware(host, root)
+    (top / "running").write_text(repr(host))
     return root
+
+
+def runs_as(host: Host) -> bool:
+    """Whether the host was last booted with the base, identity and GPUs it should have now."""
+    return (
+        _read(home(host) / "running") == repr(host) and _read(home(host) / "base") == base(host.release).name
+    )
 
 
 def discard(host: Host) -> None:
@@ -73,7 +80,7 @@ def remove_disk(top: Path) -> None:
     for inside, folder in PLAIN.items():
         if inside != "/var/cache/apt/archives":
             shutil.rmtree(top / "plain" / folder, ignore_errors=True)
-    for mark in ("base", "personal"):
+    for mark in ("base", "identity", "running"):
         (top / mark).unlink(missing_ok=True)
 
 
@@ -90,6 +97,14 @@ def make_key(path: Path, comment: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+
+def _identity(host: Host) -> str:
+    return f"{host.address} {host.user}"
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def _personalise(host: Host, root: Path) -> None:
