@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.api import operation
+from pyinfra.api import StringCommand, operation
 
 from steps.files import File, FileStates, write
 
@@ -44,9 +45,14 @@ class Source:
     architectures: str = ""
 
     @property
+    def fetches(self) -> bool:
+        """Whether the host fetches the key itself."""
+        return self.key.startswith(("http://", "https://"))
+
+    @property
     def keyring(self) -> str:
-        local = not self.key.startswith(("http://", "https://"))
-        armoured = local and b"-----BEGIN PGP" in Path(self.key).expanduser().read_bytes()[:200]
+        """Where the key lies; apt tells armoured from binary ones by the extension."""
+        armoured = not self.fetches and b"-----BEGIN PGP" in Path(self.key).expanduser().read_bytes()[:200]
         return f"{KEYRINGS}/{self.name}{'.asc' if armoured else '.gpg'}"
 
     @property
@@ -65,19 +71,23 @@ class Source:
 
 
 @operation()
-def source(source: Source, preferences: str = ""):
-    """Have this repository, its key and, if given, its apt preferences; the key of a URL is fetched once."""
-    files = [source.file]
-    if preferences:
-        files.append(File(f"/etc/apt/preferences.d/{source.name}", preferences))
-    if not source.key.startswith(("http://", "https://")):
-        files.append(File(source.keyring, Path(source.key).expanduser().read_bytes()))
-    states = host.get_fact(FileStates, paths=(source.keyring, *(file.dest for file in files)))
+def sources(sources: Sequence[Source]):
+    """Have these repositories and their keys; the key of a URL is fetched once."""
+    files = [source.file for source in sources]
+    files += [
+        File(source.keyring, Path(source.key).expanduser().read_bytes())
+        for source in sources
+        if not source.fetches
+    ]
+    fetched = [source for source in sources if source.fetches]
+    paths = (*(source.keyring for source in fetched), *(file.dest for file in files))
+    states = host.get_fact(FileStates, paths=paths)
+    missing = [source for source in fetched if source.keyring not in states]
     changed = [file for file in files if states.get(file.dest) != file.state]
-    if source.keyring not in states and source.keyring not in {file.dest for file in files}:
-        fetch = FETCH.format(url=shlex.quote(source.key), dest=shlex.quote(source.keyring))
-        yield f"sh -c {shlex.quote(fetch)}"
+    for source in missing:
+        script = FETCH.format(url=shlex.quote(source.key), dest=shlex.quote(source.keyring))
+        yield StringCommand("sh", "-c", shlex.quote(script))
     if changed:
         yield write(changed)
-    elif source.keyring in states:
-        host.noop(f"{source.name} is a source of packages")
+    if not missing and not changed:
+        host.noop("the repositories are known")

@@ -1,0 +1,92 @@
+"""What every host needs before anything else: packages, time, limits, folders, an sshd that bears the deploy."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from fleet import Gateway, Member, Site
+from steps.files import Directory, File, directories, place, render
+from steps.packages import packages
+from steps.platform import platform
+from steps.shell import run
+
+PACKAGES = ("ca-certificates", "curl", "iproute2", "pciutils", "procps", "zstd")
+SSHD = "/etc/ssh/sshd_config.d/10-vibevoice.conf"
+SYSCTL = "/etc/sysctl.d/60-vibevoice.conf"
+JOURNALD = "/etc/systemd/journald.conf.d/vibevoice.conf"
+APPLY_SYSCTL = f"sysctl -q -p {SYSCTL}"
+# Any of these keeps the clock already; a second one would fight it.
+TIME_SERVICES = "chrony.service ntp.service ntpsec.service openntpd.service"
+
+
+@deploy("Base")
+def base(site: Site, member: Member) -> None:
+    """Bring a bare host to where the other roles can start."""
+    # First of all: the following installs already wait for apt's lock.
+    settings = place(name="Configure apt, kernel, journal and sshd", files=_settings(site, member))
+    packages(name="Install the basics", packages=PACKAGES)
+    directories(name="Make the site's folders", directories=_folders(member))
+    run(name="Apply kernel, journal and sshd settings", commands=_apply(), _if=settings.did_change)
+    if not platform().container:
+        _keep_time()
+
+
+def _settings(site: Site, member: Member) -> list[File]:
+    # A container's kernel settings outside its network namespace are its host's.
+    files = [
+        File("/etc/apt/apt.conf.d/90vibevoice", render("base/apt.conf")),
+        File("/etc/needrestart/conf.d/vibevoice.conf", render("base/needrestart.conf")),
+        File(SYSCTL, render("base/sysctl.conf", container=platform().container)),
+        File(JOURNALD, render("base/journald.conf")),
+    ]
+    if came_by_key(host.data.dict()):
+        files.append(File(SSHD, render("base/sshd.conf", hop=is_jump_host(site, member))))
+    return files
+
+
+def came_by_key(connection: dict[str, object]) -> bool:
+    """Whether this deploy itself logs in with a key: only then may passwords be turned off."""
+    return not connection.get("ssh_password")
+
+
+def is_jump_host(site: Site, member: Member) -> bool:
+    """Whether other hosts of the site are reached through this one."""
+    return any(other.ssh.jump == member.host for other in site.members) or isinstance(member, Gateway)
+
+
+def _apply() -> list[str]:
+    return [
+        # sshd is only reloaded with a configuration that it accepts; connections that exist stay.
+        "! command -v sshd >/dev/null || sshd -t",
+        "systemctl reload ssh.service 2>/dev/null || systemctl reload sshd.service 2>/dev/null || true",
+        # Some keys may not exist, or not be ours to set, in a container or an older kernel.
+        f"{APPLY_SYSCTL} -e || true",
+        "systemctl try-restart systemd-journald.service",
+    ]
+
+
+def _folders(member: Member) -> list[Directory]:
+    root = "/srv/vibevoice"
+    shared = [Directory(root), Directory("/etc/vibevoice"), Directory("/usr/local/lib/vibevoice")]
+    if isinstance(member, Gateway):
+        return [*shared, Directory(f"{root}/registry", "750"), Directory(f"{root}/certs", "700")]
+    # Studios run as 10001 and write their jobs and lock files; weights are root's and read by all.
+    return [
+        *shared,
+        Directory(f"{root}/weights"),
+        Directory(f"{root}/projects"),
+        Directory(f"{root}/gpus", "755", "10001", "10001"),
+    ]
+
+
+def _keep_time() -> None:
+    """Have the clock kept, by whatever already keeps it."""
+    run(
+        name="Keep the clock",
+        commands=[
+            "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install systemd-timesyncd",
+            "systemctl enable --now systemd-timesyncd.service",
+        ],
+        unless=f"systemctl is-active --quiet {TIME_SERVICES} systemd-timesyncd.service",
+    )

@@ -1,0 +1,90 @@
+"""Docker Engine: recent enough for CDI devices, configured before its first start, in order at boot."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from pyinfra import host
+from pyinfra.api import StringCommand, deploy, operation
+
+from fleet import Member, Site
+from roles.docker import engine
+from steps.files import File, place, render, write
+from steps.packages import packages
+from steps.platform import platform
+from steps.shell import Output, run
+from steps.sources import sources
+from steps.units import units
+
+REMOVE = "env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 remove"
+DAEMON = "/etc/docker/daemon.json"
+HEAL = "/usr/local/lib/vibevoice/docker-heal"
+
+
+@deploy("Docker")
+def docker(site: Site, member: Member) -> None:
+    """Install, configure and start Docker Engine."""
+    place(name="Order Docker at boot", files=_boot_files())
+    # Before the packages: their first start already reads it.
+    daemon_config(name="Configure the daemon", config=engine.daemon(site))
+    _install(site)
+    units(
+        name="Run Docker",
+        running=["docker.service"],
+        enabled=["vibevoice-docker-heal.service"],
+    )
+
+
+def _boot_files() -> list[File]:
+    units_at = "/etc/systemd/system"
+    return [
+        File(f"{units_at}/docker.service.d/vibevoice.conf", render("docker/docker.conf")),
+        File(f"{units_at}/vibevoice-docker-heal.service", render("docker/vibevoice-docker-heal.service")),
+        File(HEAL, render("docker/docker-heal.sh"), mode="755"),
+    ]
+
+
+def _install(site: Site) -> None:
+    here = platform()
+    if not engine.from_vendor(site, here):
+        packages(name="Install Docker", packages=engine.DISTRIBUTION, hold=True)
+        return
+    repository = sources(name="Add Docker's repository", sources=[engine.source(site, here)])
+    # Only what is installed is named: apt-get knows no mercy with names that a release never had.
+    installed = f"dpkg-query -W -f='${{db:Status-Status}} ${{Package}}\\n' {' '.join(engine.DISPLACED)} | sed -n 's/^installed //p'"
+    run(
+        name="Remove the distribution's Docker",
+        commands=[f"{installed} | xargs -r {REMOVE}"],
+        only_if=f"{installed} | grep -q .",
+    )
+    packages(name="Install Docker", packages=engine.VENDOR, hold=True, update_if=[repository])
+
+
+@operation()
+def daemon_config(config: Mapping[str, Any]):
+    """Replace daemon.json once dockerd itself accepts it; reload, or restart where a reload does not read it."""
+    wanted, new = File(DAEMON, engine.as_file(config)), f"{DAEMON}.checked"
+    current = host.get_fact(Output, script=f"cat {DAEMON}")
+    if _same(current, config):
+        host.noop("the daemon is configured")
+        return
+    yield write([File(new, wanted.content)])
+    # On a new host there is no dockerd yet that could look at it.
+    check = f"! command -v dockerd >/dev/null || dockerd --validate --config-file={new} || {{ rm -f {new}; exit 1; }}"
+    yield _shell(f"{check}; mv -f {new} {DAEMON}")
+    verb = "restart" if engine.needs_restart(current, config) else "reload"
+    yield _shell(f"! systemctl is-active --quiet docker.service || systemctl {verb} docker.service")
+
+
+def _same(current: str, config: Mapping[str, Any]) -> bool:
+    try:
+        return json.loads(current) == config
+    except ValueError:
+        return False
+
+
+def _shell(script: str) -> StringCommand:
+    return StringCommand("sh", "-c", shlex.quote(script))

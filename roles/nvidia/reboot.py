@@ -1,0 +1,98 @@
+"""Reboot hosts one at a time, and stop at the first that does not come back well.
+
+pyinfra's own `_serial` goes on to the next host after a failure, and would reboot a jump host under the feet of
+the hosts behind it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gevent.lock import BoundedSemaphore
+from pyinfra import logger
+
+from steps.shell import Output
+
+PATIENCE_S = 600
+BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+
+_turn = BoundedSemaphore(1)
+_stopped_by: list[str] = []
+
+
+def reboot_in_turn(state: Any, host: Any, reason: str, proof: Callable[[], list[str]]) -> bool:
+    """Reboot the host once it is its turn; wait for it; prove it well.
+
+    Args:
+        reason: why, for the log.
+        proof: called on the rebooted host; what it returns is wrong, and stops the hosts still waiting.
+    """
+    with _turn:
+        if _stopped_by:
+            return _fail(
+                host, f"Not rebooted ({reason}): {_stopped_by[0]} came back broken. Repair that first."
+            )
+        host.log_styled(f"Rebooting: {reason}", fg="yellow", log_func=logger.info)
+        # Hosts behind this one lose their connection with it; they wait for their turn, and ask nothing meanwhile.
+        behind = [other for other in state.inventory.get_active_hosts() if _jump(other) == host.name]
+        for other in behind:
+            other.disconnect()
+        wrong = _reboot(host) or proof()
+        for other in behind:
+            other.connect(show_errors=False)
+        if wrong:
+            _stopped_by.append(host.name)
+            return _fail(host, "\n".join(wrong))
+        return True
+
+
+def _reboot(host: Any) -> list[str]:
+    before = _boot_id(host)
+    host.get_fact(Output, script="systemd-run --quiet --on-active=1s systemctl reboot")
+    deadline = time.monotonic() + PATIENCE_S
+    time.sleep(3)
+    while time.monotonic() < deadline:
+        _leave(host)
+        if _arrive(host) and (now := _boot_id(host)) and now != before:
+            # Services are still starting; the proof needs them.
+            host.get_fact(Output, script="timeout 120 systemctl is-system-running --wait")
+            return []
+        time.sleep(2)
+    return [f"did not come back from its reboot within {PATIENCE_S // 60} min. Look at its console."]
+
+
+def _boot_id(host: Any) -> str:
+    """The running boot's id; empty where the host does not answer, which is no failure while it reboots."""
+    try:
+        succeeded, output = host.run_shell_command(BOOT_ID, _sudo=False, _timeout=20)
+    except Exception:
+        return ""
+    return output.stdout.strip() if succeeded else ""
+
+
+def _leave(host: Any) -> None:
+    try:
+        host.disconnect()
+    except Exception:
+        host.connected = False
+
+
+def _arrive(host: Any) -> bool:
+    try:
+        host.connect(show_errors=False)
+    except Exception:
+        return False
+    return host.connected
+
+
+def _jump(host: Any) -> str | None:
+    member = host.data.get("member")
+    return member.ssh.jump if member is not None else None
+
+
+def _fail(host: Any, message: str) -> bool:
+    for line in message.splitlines():
+        host.log_styled(line, fg="red", log_func=logger.error)
+    return False

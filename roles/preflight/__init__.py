@@ -1,0 +1,92 @@
+"""Looks at every host before anything is changed, and stops the whole run where it would fail halfway."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+import time
+from collections.abc import Sequence
+
+from pyinfra import host, state
+from pyinfra.api import deploy, operation
+
+from fleet import Member, Node, Site
+from roles.preflight import report
+from roles.preflight.facts import parse
+from roles.preflight.judge import Finding, judge
+from steps.files import TEMPLATES
+from steps.refusal import refuse
+
+# What each host of this run has to say; complete once the first operation is through on all of them.
+_findings: dict[str, list[Finding]] = {}
+_shown: set[str] = set()
+
+
+@deploy("Preflight")
+def preflight(site: Site, member: Member) -> None:
+    """Refuse the run, before its first change, with every host's findings in one table and one file."""
+    look(name="Look at every host", site=site, member=member)
+    verdict(name="Refuse what would fail halfway", site=site, member=member)
+
+
+@operation()
+def look(site: Site, member: Member):
+    """Run the probe and keep its findings. Changes nothing, and fails on no host: all have to report first."""
+    if not state.is_executing:
+        return
+    command = _probe_command(site, member)
+    sent = time.time()
+    # Without pyinfra's sudo: where that does not work, the probe says so itself.
+    succeeded, output = host.run_shell_command(command, _sudo=False, _timeout=90)
+    _findings[host.name] = _judge(site, member, succeeded, output.stdout_lines, sent, time.time())
+    yield from ()
+
+
+@operation()
+def verdict(site: Site, member: Member):
+    """Write and show the report once, and fail the hosts that have errors."""
+    if not state.is_executing:
+        return
+    if site.name not in _shown:
+        _shown.add(site.name)
+        report.write(site.state_dir / "preflight.json", _findings)
+        report.show(_findings)
+    mine = _findings.get(host.name, [])
+    if report.failed(mine):
+        errors = [f for f in mine if f.severity == "error"]
+        yield refuse("\n".join(f"{f.what}. {f.remedy}" for f in errors))
+
+
+def _judge(
+    site: Site, member: Member, succeeded: bool, lines: Sequence[str], sent: float, received: float
+) -> list[Finding]:
+    try:
+        facts = parse(lines)
+    except ValueError as error:
+        what = f"the probe failed: {error}" if succeeded else "the probe failed"
+        return [
+            Finding("error", member.host, what, "Log in by hand: is there a POSIX shell, and time to answer?")
+        ]
+    return judge(site, member, facts, clock_offset(sent, received, facts.clock))
+
+
+def clock_offset(sent: float, received: float, there: float) -> float:
+    """Seconds a clock is ahead (negative: behind); 0 where it is within the time the question took."""
+    if there < sent:
+        return there - sent
+    return max(0.0, there - received)
+
+
+def _probe_command(site: Site, member: Member) -> str:
+    """One command that runs the probe as root where that is possible."""
+    script = (TEMPLATES / "preflight" / "probe.sh").read_bytes()
+    gpu = "yes" if isinstance(member, Node) else "no"
+    arguments = shlex.join(_repositories(site, member))
+    run = f"sh -s -- {arguments}"
+    root = f'if [ "$(id -u)" = 0 ]; then {run}; elif sudo -n true 2>/dev/null; then sudo -n GPU={gpu} {run}; else {run}; fi'
+    return f"echo {base64.b64encode(script).decode()} | base64 -d | ( GPU={gpu}; export GPU; {root} )"
+
+
+def _repositories(site: Site, member: Member) -> list[str]:
+    """Files that must be readable in the repositories whose address does not depend on the host."""
+    return []
