@@ -6,7 +6,7 @@ what it is made from changes, and says which Debian packages it NEEDS on the mac
 
 from __future__ import annotations
 
-from lab.internet import acme, apt, mirror
+from lab.internet import acme, apt, hub, mirror, wheels
 from lab.once import once
 from steps.packages import packages
 
@@ -17,5 +17,7 @@ def internet() -> None:
     packages(name="Lab: programs of the little internet", packages=needed)
     once(name="Lab: package repositories", is_done=apt.settled, do=apt.ensure)
     once(name="Lab: Docker Hub", is_done=mirror.settled, do=mirror.ensure)
+    once(name="Lab: Python packages", is_done=wheels.settled, do=wheels.ensure)
+    once(name="Lab: model hub", is_done=hub.settled, do=hub.ensure)
     once(name="Lab: Let's Encrypt", is_done=acme.settled, do=acme.ensure)
     once(name="Lab: forget certificates", is_done=acme.certificates_are_current, do=acme.forget_certificates)
