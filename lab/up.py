@@ -1,7 +1,7 @@
 """Bring the lab up: pyinfra -y @local lab/up.py. Run it as often as you like."""
 
-import lab.internet
 from lab import base, hosts, lock, logins, network, topology
+from lab.internet import internet
 from lab.once import once
 from steps.packages import packages
 
@@ -28,5 +28,4 @@ once(name="Lab: keys and SSH configuration", is_done=hosts.ssh_is_written, do=ho
 once(name="Lab: passwords of the projects", is_done=logins.complete, do=logins.write)
 once(name="Lab: boot the hosts", is_done=hosts.all_up, do=hosts.boot_all)
 
-if hasattr(lab.internet, "internet"):
-    lab.internet.internet()
+internet()
