@@ -1,7 +1,7 @@
 """The lab's network on the machine: a bridge, a way out for package downloads, names.
 
-The firewall rules are in one table of our own, so that removing it removes every trace; the
-bridge's forwarding is switched on per interface, never for the whole machine's.
+The firewall rules are in one table of our own, so that removing it removes every trace;
+whether the machine forwarded packets before is remembered.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-from lab import process, topology
+from lab import forwarding, process, topology
 from lab.paths import RUN
 
 _TABLE = "vvlab"
@@ -41,7 +41,7 @@ table inet {_TABLE} {{
 
 def up() -> bool:
     """Bring bridge, rules and name service up; returns whether anything had to be done."""
-    changes = [_bridge_up(), _forwarding_on(), _rules_up(), _dns_up()]
+    changes = [_bridge_up(), _forwarding_on(), _rules_up(), forwarding.allow(), _dns_up()]
     return any(changes)
 
 
@@ -51,6 +51,7 @@ def is_up() -> bool:
         _bridge_is_up()
         and _FORWARDING.read_text().strip() == "1"
         and _rules_are_ours()
+        and forwarding.allowed()
         and process.alive(_DNS)
         and _configuration().read_text() == dns_configuration()
     )
@@ -66,6 +67,7 @@ def down() -> None:
     process.stop(_DNS)
     for path in (_configuration(), _RULES_LOADED):
         path.unlink(missing_ok=True)
+    forwarding.forget()
     if _table():
         subprocess.run(["nft", "delete", "table", "inet", _TABLE], check=True)
     if _FORWARDING_BEFORE.exists():
