@@ -1,0 +1,62 @@
+"""What the lab says of itself (`python -m lab info`), typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parents[2]
+INVENTORY = REPO / "inventory" / "lab.py"
+REPORTS = REPO / "reports"
+
+
+@dataclass(frozen=True)
+class Login:
+    """A project's address and one of its users."""
+
+    project: str
+    url: str
+    user: str
+    password: str
+
+    @property
+    def auth(self) -> tuple[str, str]:
+        """What requests wants."""
+        return self.user, self.password
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running lab: names, addresses, keys, logins."""
+
+    domain: str
+    gateway_ip: str
+    ca_root: Path
+    ssh_config: Path
+    hosts: dict[str, str]
+    logins: dict[str, Login]
+
+
+def describe() -> Lab:
+    """The lab of this machine. Raises AssertionError, with the lab's own words, where there is none."""
+    facts: dict[str, Any] = json.loads(command("info"))
+    return Lab(
+        domain=facts["domain"],
+        gateway_ip=facts["gateway_ip"],
+        ca_root=Path(facts["ca_root"]),
+        ssh_config=Path(facts["ssh_config"]),
+        hosts=facts["hosts"],
+        logins={name: Login(name, **login) for name, login in facts["projects"].items()},
+    )
+
+
+def command(*arguments: str, limit_s: float = 180.0) -> str:
+    """What `python -m lab ARGUMENTS` prints; AssertionError, with its words, if it fails."""
+    argv = [sys.executable, "-m", "lab", *arguments]
+    done = subprocess.run(argv, cwd=REPO, capture_output=True, text=True, timeout=limit_s, check=False)
+    assert done.returncode == 0, f"python -m lab {' '.join(arguments)}: {done.stderr or done.stdout}"
+    return done.stdout

@@ -1,0 +1,1 @@
+"""The site under attack, on the lab's hosts: make test-lab."""

@@ -1,0 +1,1 @@
+"""The site, end to end, on the lab's hosts: make test-lab."""
