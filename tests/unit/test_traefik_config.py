@@ -1,0 +1,62 @@
+"""The rendered Traefik files: as the golden ones, and loaded by the real Traefik without a complaint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from roles.gateway import config as gateway
+from roles.node_proxy import config as node
+from roles.routes import config as routes
+from tests.unit.examples import example_site
+from tests.unit.traefik_process import free_port, issue_certificate, traefik, wait_until
+
+GOLDEN = Path(__file__).parent / "golden" / "traefik"
+SITE = example_site(traefik={"dashboard_users": ["root"]})
+RENDERED = {
+    "gateway/traefik.yml": gateway.static(SITE, gateway.layout(SITE)),
+    "gateway/site.yml": gateway.dynamic(SITE),
+    "gateway/routes.yml": routes.routes(SITE),
+    "gateway/logins.yml": routes.logins(SITE),
+    "node/traefik.yml": node.static(SITE, node.layout(SITE, SITE.nodes[0])),
+    "node/node.yml": node.dynamic(),
+}
+
+
+@pytest.mark.parametrize("name", RENDERED)
+def test_a_rendered_file_is_the_golden_one(name: str) -> None:
+    assert RENDERED[name] == (GOLDEN / name).read_text()
+
+
+@pytest.mark.parametrize("challenge", ["http", "tls", "dns"])
+def test_traefik_loads_the_gateway_without_a_complaint(tmp_path: Path, challenge: str) -> None:
+    acme = {"email": "a@example.com", "challenge": challenge, "server": "https://acme.invalid/dir"}
+    if challenge == "dns":
+        acme["dns_provider"] = "manual"
+    site = example_site(acme=acme, traefik={"dashboard_users": ["root"]})
+    where = gateway.Layout(
+        web=f"127.0.0.1:{free_port()}",
+        websecure=f"127.0.0.1:{free_port()}",
+        internal=f"127.0.0.1:{free_port()}",
+        directory=str(tmp_path),
+        storage=str(tmp_path / "acme.json"),
+    )
+    issue_certificate(site.domain, tmp_path / "acme.json", tmp_path / "root.pem")
+    (tmp_path / "dynamic").mkdir()
+    (tmp_path / "traefik.yml").write_text(gateway.static(site, where))
+    (tmp_path / "dynamic/site.yml").write_text(gateway.dynamic(site))
+    (tmp_path / "dynamic/routes.yml").write_text(routes.routes(site))
+    (tmp_path / "dynamic/logins.yml").write_text(routes.logins(site))
+    with traefik(tmp_path / "traefik.yml", where.internal, tmp_path / "log") as running:
+        wait_until(lambda: "vv-p10@file" in running.routers(), 10, "the routes were not loaded")
+        assert running.disabled() == []
+        expected = {"vv-p1@file", "vv-p10@file", "site-health@file", "dashboard@file", "status@file"}
+        assert expected <= running.routers()
+        assert running.complaints() == []
+
+
+def test_a_site_without_projects_loads_too(tmp_path: Path) -> None:
+    site = example_site(projects=[])
+    assert routes.routes(site).endswith("http: {}\n")
+    assert routes.logins(site).endswith("http: {}\n")
