@@ -20,6 +20,8 @@ TREES = Path(__file__).parent / "packages"
 DRIVERS = ("580.173.02", "580.178.04", "595.71.05")
 TOOLKIT = "1.20.0"
 _REVISION = "-1"
+# The same package lies in several repositories, and in the hosts' caches: every build gives the same bytes.
+_BUILT = "1760000000"
 
 
 def driver_packages(target: Path) -> None:
@@ -54,7 +56,8 @@ def build(tree: str, target: Path, **words: str) -> None:
     _fill_in(TREES / tree, staging, words)
     _compile(tree, staging, words)
     try:
-        command("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", staging, target)
+        dated = {**os.environ, "SOURCE_DATE_EPOCH": _BUILT}
+        command("dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", staging, target, env=dated)
     finally:
         shutil.rmtree(staging.parent)
 

@@ -4,7 +4,8 @@ Answers what huggingface_hub and curl ask of the real one:
   GET /api/models/<owner>/<name>[/revision/<revision>][?blobs=true]
   GET /api/models/<owner>/<name>/tree/<revision>
   GET, HEAD /<owner>/<name>/resolve/<revision>/<path>, with Range
-As on the real Hub, only large files (LFS) come with a SHA-256; the others have git's own hash.
+As on the real Hub, only large files (LFS) come with a SHA-256, and by a redirect; the others have
+git's own hash.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ CHUNK = 1024 * 1024
 INFO = re.compile(r"^/api/models/(?P<repo>[^/]+/[^/]+)(/revision/(?P<revision>[^/]+))?$")
 TREE = re.compile(r"^/api/models/(?P<repo>[^/]+/[^/]+)/tree/(?P<revision>[^/]+)$")
 RESOLVE = re.compile(r"^/(?P<repo>[^/]+/[^/]+)/resolve/(?P<revision>[^/]+)/(?P<path>.+)$")
+LARGE_FILE = re.compile(r"^/lfs/(?P<sha256>[0-9a-f]{64})$")
 RANGE = re.compile(r"^bytes=(\d+)-(\d*)$")
 
 
@@ -61,7 +63,11 @@ class Hub:
         ]
 
     def etag(self, path: str) -> str:
-        return self.files[path]["sha256"] if self._is_large(path) else self.blobs[path]
+        return self.files[path]["sha256"] if self.is_large(path) else self.blobs[path]
+
+    def large(self, sha256: str) -> str | None:
+        """Path of the large file with this checksum."""
+        return next((p for p, f in self.files.items() if f["sha256"] == sha256 and self.is_large(p)), None)
 
     def _sibling(self, path: str, blobs: bool) -> dict:
         if not blobs:
@@ -70,12 +76,12 @@ class Hub:
         return {"rfilename": path, "size": size, "blobId": self.blobs[path], **self._lfs(path, "sha256")}
 
     def _lfs(self, path: str, name: str) -> dict:
-        if not self._is_large(path):
+        if not self.is_large(path):
             return {}
         file = self.files[path]
         return {"lfs": {name: file["sha256"], "size": file["size"], "pointerSize": 134}}
 
-    def _is_large(self, path: str) -> bool:
+    def is_large(self, path: str) -> bool:
         return self.files[path]["size"] > LARGE
 
 
@@ -88,18 +94,19 @@ class Request(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         path = unquote(url.path)
-        if match := RESOLVE.match(path):
-            self._file(match, body=True)
-        elif match := TREE.match(path):
+        if match := TREE.match(path):
             self._json(match, self.hub.tree)
         elif match := INFO.match(path):
             self._json(match, lambda: self.hub.info(blobs="true" in parse_qs(url.query).get("blobs", [])))
         else:
-            self._missing("EntryNotFound", "no such page")
+            self.do_HEAD()
 
     def do_HEAD(self) -> None:
-        if match := RESOLVE.match(unquote(urlsplit(self.path).path)):
-            self._file(match, body=False)
+        path = unquote(urlsplit(self.path).path)
+        if match := RESOLVE.match(path):
+            self._resolve(match)
+        elif (match := LARGE_FILE.match(path)) and (file := self.hub.large(match["sha256"])):
+            self._content(file)
         else:
             self._missing("EntryNotFound", "no such page")
 
@@ -109,15 +116,27 @@ class Request(BaseHTTPRequestHandler):
             return
         self._send(HTTPStatus.OK, json.dumps(answer()).encode(), {"Content-Type": "application/json"})
 
-    def _file(self, match: re.Match[str], body: bool) -> None:
+    def _resolve(self, match: re.Match[str]) -> None:
         if not self.hub.has(match["repo"], match["revision"]):
             self._missing("RevisionNotFound", f"no {match['repo']} at {match['revision']}")
         elif match["path"] not in self.hub.files:
             self._missing("EntryNotFound", f"no file {match['path']}")
+        elif self.hub.is_large(match["path"]):
+            self._redirect(match["path"])
         else:
-            self._content(match["path"], body)
+            self._content(match["path"])
 
-    def _content(self, path: str, body: bool) -> None:
+    def _redirect(self, path: str) -> None:
+        file = self.hub.files[path]
+        headers = {
+            "Location": f"/lfs/{file['sha256']}",
+            "X-Repo-Commit": self.hub.revision,
+            "X-Linked-Size": str(file["size"]),
+            "X-Linked-ETag": f'"{file["sha256"]}"',
+        }
+        self._send(HTTPStatus.FOUND, b"", headers)
+
+    def _content(self, path: str) -> None:
         size = self.hub.files[path]["size"]
         first, last, status = self._range(size)
         if first >= size > 0:
@@ -132,7 +151,7 @@ class Request(BaseHTTPRequestHandler):
         if status == HTTPStatus.PARTIAL_CONTENT:
             self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
         self.end_headers()
-        if body:
+        if self.command == "GET":
             self._copy(self.hub.root / path, first, last)
 
     def _range(self, size: int) -> tuple[int, int, HTTPStatus]:

@@ -83,6 +83,7 @@ def _make(name: str, folder: Path) -> None:
     _buildah("bud", "--layers=false", "--format=oci", "--isolation=chroot", "-t", f"{_LOCAL}/{name}", context)
     if name in NAMES:
         _push(name, folder)
+        _buildah("rmi", f"{_LOCAL}/{name}")  # the registry has it now
     shutil.rmtree(context)
 
 
