@@ -18,6 +18,9 @@ from pyinfra.api import FactBase, operation
 
 SPEC_LABEL = "vibevoice.spec"
 
+# What every container of the site starts from: no right, nothing writable but /tmp, no way to more.
+HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+
 
 @dataclass(frozen=True)
 class Container:

@@ -1,0 +1,101 @@
+"""What the gateway runs: the image registry on the private network, and Traefik in front of the world."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from pyinfra.api import deploy
+
+from fleet import Gateway, Site, names
+from roles.gateway import config
+from steps.containers import HARDENED, Container, container
+from steps.files import Directory, File, directories, place, render
+from steps.traefik import dynamic
+
+REGISTRY = "/etc/vibevoice/registry"
+ACME_SECRETS = f"{config.DIRECTORY}/acme"
+
+
+@deploy("Gateway")
+def gateway(site: Site, member: Gateway) -> None:
+    """Run registry and Traefik; a change of Traefik's static configuration restarts it."""
+    files = _files(site)
+    directories(name="Make Traefik's folders", directories=_folders())
+    place(name="Configure registry and Traefik", files=files)
+    container(name="Run the image registry", spec=registry(site, files))
+    container(name="Run Traefik", spec=traefik(site, files))
+    dynamic(
+        name="Configure what all projects share",
+        part="site",
+        files=[File(f"{config.DIRECTORY}/dynamic/site.yml", config.dynamic(site), secret=True)],
+        directory=f"{config.DIRECTORY}/dynamic",
+        container=names.TRAEFIK,
+    )
+
+
+def _folders() -> list[Directory]:
+    # Closed before a secret is written: password hashes and the DNS provider's keys live below.
+    return [
+        Directory(config.DIRECTORY, "700"),
+        Directory(f"{config.DIRECTORY}/dynamic", "700"),
+        Directory(config.CERTIFICATES, "700"),
+    ]
+
+
+def _files(site: Site) -> list[File]:
+    files = [
+        File(f"{REGISTRY}/config.yml", render("gateway/registry.yml", address=site.registry_address)),
+        File(f"{config.DIRECTORY}/traefik.yml", config.static(site, config.layout(site))),
+    ]
+    if site.acme.server_ca:
+        files.append(File(f"{config.DIRECTORY}/acme-server-ca.pem", site.acme.server_ca.read_text()))
+    # The DNS provider's keys are read from files: in the environment, `docker inspect` would show them.
+    for name in site.acme.dns_env:
+        files.append(File(f"{ACME_SECRETS}/{name}", site.secret("acme", name), secret=True))
+    return files
+
+
+def _hashes(files: Sequence[File], below: str) -> list[str]:
+    """What brings a new container when it changes: the files it only reads at its start."""
+    return [hashlib.sha256(file.data).hexdigest() for file in files if file.dest.startswith(below + "/")]
+
+
+def registry(site: Site, files: Sequence[File]) -> Container:
+    """The image registry, on the private address alone."""
+    return Container(
+        name=names.REGISTRY,
+        image=site.images.registry,
+        network="host",
+        mounts=[f"{REGISTRY}:/etc/docker/registry:ro", "/srv/vibevoice/registry:/var/lib/registry"],
+        labels={"vibevoice.site": site.name},
+        options=HARDENED,
+        also=_hashes(files, REGISTRY),
+    )
+
+
+def traefik(site: Site, files: Sequence[File]) -> Container:
+    """Traefik, on the public addresses; root without any right but to bind low ports."""
+    # Docker kills what still runs after its own timeout, so that one is the longer.
+    stop_timeout = str(site.traefik.grace_s + 10)
+    return Container(
+        name=names.TRAEFIK,
+        image=site.images.traefik,
+        command=[f"--configFile={config.DIRECTORY}/traefik.yml"],
+        network="host",
+        mounts=[
+            f"{config.DIRECTORY}:{config.DIRECTORY}:ro",
+            f"{config.CERTIFICATES}:{config.CERTIFICATES}",
+        ],
+        labels={"vibevoice.site": site.name},
+        env={f"{name}_FILE": f"{ACME_SECRETS}/{name}" for name in site.acme.dns_env},
+        # Docker kills what still runs after its own timeout, so that one is the longer.
+        options=[
+            *HARDENED,
+            "--cap-add",
+            "NET_BIND_SERVICE",
+            "--stop-timeout",
+            str(site.traefik.grace_s + 10),
+        ],
+        also=_hashes(files, config.DIRECTORY),
+    )

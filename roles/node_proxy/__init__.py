@@ -1,0 +1,87 @@
+"""A GPU host's proxy: Traefik, which finds studios by their labels, and the filter before the Docker socket."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pyinfra.api import deploy
+
+from fleet import Node, Site, names
+from roles.node_proxy import config
+from steps.containers import HARDENED, Container, container
+from steps.files import File, place, render
+from steps.shell import run
+from steps.traefik import dynamic
+
+# Nobody: Traefik needs no right on a node, and its ports are above 1023.
+USER = "65532"
+TMPFILES = "/etc/tmpfiles.d/vibevoice-docker-proxy.conf"
+
+
+@deploy("Node proxy")
+def node_proxy(site: Site, member: Node) -> None:
+    """Run the Docker filter and Traefik; a change of either's static configuration restarts it."""
+    where = config.layout(site, member)
+    static, haproxy = config.static(site, where), config.haproxy()
+    node = File(f"{config.DIRECTORY}/dynamic/node.yml", config.dynamic())
+    place(
+        name="Configure the node proxy",
+        files=[
+            File(TMPFILES, render("node_proxy/tmpfiles.conf", directory=config.SOCKET_DIRECTORY, group=USER)),
+            File(f"{config.DOCKER_PROXY}/haproxy.cfg", haproxy),
+            File(f"{config.DIRECTORY}/traefik.yml", static),
+        ],
+    )
+    run(
+        name="Make the folders of the filtered socket",
+        commands=[f"systemd-tmpfiles --create {TMPFILES} && mkdir -p {config.DIRECTORY}/dynamic"],
+        unless=f"[ -d {config.SOCKET_DIRECTORY} ] && [ -d {config.DIRECTORY}/dynamic ]",
+    )
+    container(name="Run the Docker filter", spec=docker_proxy(site, haproxy))
+    container(name="Run the node's Traefik", spec=traefik(site, static))
+    dynamic(
+        name="Configure ping, status and metrics",
+        part="node",
+        files=[node],
+        directory=f"{config.DIRECTORY}/dynamic",
+        container=names.NODE_PROXY,
+    )
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def docker_proxy(site: Site, haproxy: str) -> Container:
+    """The filter: without a network, and with Docker's socket, which only root may open."""
+    return Container(
+        name=names.DOCKER_PROXY,
+        image=site.images.haproxy,
+        command=["haproxy", "-f", f"{config.DOCKER_PROXY}/haproxy.cfg"],
+        network="none",
+        mounts=[
+            f"{config.DOCKER_PROXY}:{config.DOCKER_PROXY}:ro",
+            f"{config.SOCKET_DIRECTORY}:{config.SOCKET_DIRECTORY}",
+            "/var/run/docker.sock:/var/run/docker.sock",
+        ],
+        labels={"vibevoice.site": site.name},
+        options=[*HARDENED, "--user", "0:0"],
+        also=[_digest(haproxy)],
+    )
+
+
+def traefik(site: Site, static: str) -> Container:
+    """The node's Traefik, on the private address alone."""
+    return Container(
+        name=names.NODE_PROXY,
+        image=site.images.traefik,
+        command=[f"--configFile={config.DIRECTORY}/traefik.yml"],
+        network="host",
+        mounts=[
+            f"{config.DIRECTORY}:{config.DIRECTORY}:ro",
+            f"{config.SOCKET_DIRECTORY}:{config.SOCKET_DIRECTORY}:ro",
+        ],
+        labels={"vibevoice.site": site.name},
+        options=[*HARDENED, "--user", f"{USER}:{USER}", "--stop-timeout", str(site.traefik.grace_s + 10)],
+        also=[_digest(static)],
+    )

@@ -1,0 +1,28 @@
+"""Which projects the world sees, and who may use them."""
+
+from __future__ import annotations
+
+from pyinfra.api import deploy
+
+from fleet import Gateway, Site, names
+from roles.routes import config
+from steps.files import File
+from steps.traefik import dynamic
+
+DIRECTORY = "/etc/vibevoice/traefik/dynamic"
+
+
+@deploy("Routes")
+def routes(site: Site, member: Gateway) -> None:
+    """Route the declared projects and no others; Traefik takes it up without dropping a connection."""
+    dynamic(
+        name="Route the projects",
+        part="routes",
+        files=[
+            # Apart from the routes, and its owner's alone: the middlewares hold password hashes.
+            File(f"{DIRECTORY}/logins.yml", config.logins(site), secret=True),
+            File(f"{DIRECTORY}/routes.yml", config.routes(site)),
+        ],
+        directory=DIRECTORY,
+        container=names.TRAEFIK,
+    )
