@@ -83,6 +83,11 @@ def _fill_in(source: Path, staging: Path, words: Mapping[str, str]) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(_replace(path.read_text(), words))
             place.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+    configuration = sorted(path for path in (staging / "etc").rglob("*") if path.is_file())
+    if configuration:
+        # As debhelper does for the real ones: dpkg then minds what the administrator has put there.
+        listing = "".join(f"/{path.relative_to(staging)}\n" for path in configuration)
+        (staging / "DEBIAN/conffiles").write_text(listing)
     for folder in [staging, *(p for p in staging.rglob("*") if p.is_dir() and not p.is_symlink())]:
         folder.chmod(0o755)
 
