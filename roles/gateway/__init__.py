@@ -89,13 +89,6 @@ def traefik(site: Site, files: Sequence[File]) -> Container:
         ],
         labels={"vibevoice.site": site.name},
         env={f"{name}_FILE": f"{ACME_SECRETS}/{name}" for name in site.acme.dns_env},
-        # Docker kills what still runs after its own timeout, so that one is the longer.
-        options=[
-            *HARDENED,
-            "--cap-add",
-            "NET_BIND_SERVICE",
-            "--stop-timeout",
-            str(site.traefik.grace_s + 10),
-        ],
+        options=[*HARDENED, "--cap-add", "NET_BIND_SERVICE", "--stop-timeout", stop_timeout],
         also=_hashes(files, config.DIRECTORY),
     )

@@ -1,4 +1,4 @@
-"""A GPU host's proxy: Traefik, which finds studios by their labels, and the filter before the Docker socket."""
+"""A GPU host's proxy: Traefik, which finds studios by their labels, and the filter before Docker."""
 
 from __future__ import annotations
 

@@ -1,0 +1,61 @@
+"""The studio's image: built once, on the gateway, and kept in its registry."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+
+from pyinfra import host
+from pyinfra.api import StringCommand, deploy, operation
+
+from fleet import Gateway, Site, context, studio_image
+from steps.files import File, place, render
+from steps.images import ImageDigest
+from steps.packages import packages
+
+
+@deploy("Image")
+def image(site: Site, member: Gateway) -> None:
+    """Build and push the studio's image where the registry lacks it."""
+    if site.studio.external_image:
+        return
+    packages(name="Install the image builder", packages=["buildah"])
+    place(
+        name="Tell the builder about mirrors and registry",
+        files=[File("/etc/containers/registries.conf.d/50-vibevoice.conf", registries(site))],
+    )
+    build(name="Build the studio's image", site=site)
+
+
+def registries(site: Site) -> str:
+    """registries.conf of the builder."""
+    mirrors = [
+        {"location": url.split("://", 1)[1].rstrip("/"), "insecure": str(url.startswith("http://")).lower()}
+        for url in site.docker.mirrors
+    ]
+    return render("image/registries.conf", mirrors=mirrors, registry=site.registry_address)
+
+
+@operation()
+def build(site: Site):
+    """Build the context into an image and push it; nothing where the registry has its tag.
+
+    The tag is a hash of the context, so whether there is something to do is known without building.
+    """
+    tag = studio_image.tag(site)
+    registry = site.registry_address
+    if host.get_fact(ImageDigest, registry=registry, repository=studio_image.REPOSITORY, tag=tag):
+        host.noop(f"the registry has the image {tag}")
+        return
+    args = [f"--build-arg={key}={value}" for key, value in studio_image.build_args(site).items()]
+    script = render(
+        "image/build.sh",
+        reference=shlex.quote(f"{registry}/{studio_image.REPOSITORY}:{tag}"),
+        arguments=shlex.join(args),
+    )
+    yield StringCommand(
+        "sh",
+        "-c",
+        shlex.quote(script),
+        _stdin=base64.b64encode(context.archive(studio_image.CONTEXT)).decode(),
+    )

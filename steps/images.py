@@ -1,0 +1,35 @@
+"""Images in the site's registry, asked for by tag and started by digest."""
+
+from __future__ import annotations
+
+import shlex
+
+from pyinfra.api import FactBase
+
+# Both kinds of manifest that builders push; without them a registry answers with an old format's digest.
+ACCEPT = (
+    "Accept: application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
+)
+
+
+def digest_command(registry: str, repository: str, tag: str) -> str:
+    """A shell command that prints an image's digest, and nothing where the registry does not have it."""
+    url = f"http://{registry}/v2/{repository}/manifests/{tag}"
+    return (
+        f"curl -fsSI --max-time 10 -H {shlex.quote(ACCEPT)} {shlex.quote(url)} 2>/dev/null "
+        "| tr -d '\\r' | sed -n 's/^[Dd]ocker-[Cc]ontent-[Dd]igest: //p'"
+    )
+
+
+class ImageDigest(FactBase[str]):
+    """`sha256:…` of a tag in a registry; empty where it, or the registry, is not there yet."""
+
+    def command(self, registry: str, repository: str, tag: str) -> str:
+        return digest_command(registry, repository, tag)
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def process(self, output: list[str]) -> str:
+        return output[0].strip() if output else ""
