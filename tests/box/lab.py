@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,9 +56,12 @@ def describe() -> Lab:
     )
 
 
-def command(*arguments: str, limit_s: float = 180.0) -> str:
+def command(*arguments: str, limit_s: float = 180.0, env: Mapping[str, str] | None = None) -> str:
     """What `python -m lab ARGUMENTS` prints; AssertionError, with its words, if it fails."""
     argv = [sys.executable, "-m", "lab", *arguments]
-    done = subprocess.run(argv, cwd=REPO, capture_output=True, text=True, timeout=limit_s, check=False)
+    whole = {**os.environ, **(env or {})}
+    done = subprocess.run(
+        argv, cwd=REPO, env=whole, capture_output=True, text=True, timeout=limit_s, check=False
+    )
     assert done.returncode == 0, f"python -m lab {' '.join(arguments)}: {done.stderr or done.stdout}"
     return done.stdout
