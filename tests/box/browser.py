@@ -1,0 +1,72 @@
+"""Debian's Chromium as a visitor at home: it resolves the domain to the lab and trusts the lab's root."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+
+from tests.box.lab import Lab
+
+CHROMIUM = "/usr/bin/chromium"
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@contextmanager
+def chromium(lab: Lab, home: Path) -> Iterator[Browser]:
+    """A headless browser; ``home`` is the empty folder that it finds its certificates below."""
+    _trust(lab.ca_root, home)
+    arguments = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--autoplay-policy=no-user-gesture-required",
+        f"--host-resolver-rules=MAP {lab.domain} {lab.gateway_ip}",
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=arguments, env={**os.environ, "HOME": str(home)}
+        )
+        yield browser
+        browser.close()
+
+
+def _trust(ca_root: Path, home: Path) -> None:
+    """A certificate store with the lab's root in it: errors stay errors."""
+    store = home / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    base = ["certutil", "-d", f"sql:{store}"]
+    subprocess.run([*base, "-N", "--empty-password"], check=True)
+    subprocess.run([*base, "-A", "-t", "C,,", "-n", "lab", "-i", str(ca_root)], check=True)
+
+
+class Complaints(list[str]):
+    """What a page's developer would see in red, ``watch`` a page to gather it."""
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.append(f"script: {error}"))
+        page.on("requestfailed", self._failed)
+        page.on("response", self._answered)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.append(f"console: {message.text} ({message.location.get('url')})")
+
+    def _failed(self, request: Request) -> None:
+        # What the page itself gives up, such as an event stream it closes, is no failure.
+        if request.failure != "net::ERR_ABORTED":
+            self.append(f"failed: {request.url} {request.failure}")
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.append(f"{response.status}: {response.url}")
