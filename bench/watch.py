@@ -12,7 +12,7 @@ from tests.box.web import session
 
 
 class FirstAnswer:
-    """Asks from ``with`` on, twice a second; ``seconds`` from there to the first 200, once the block is left."""
+    """Asks twice a second inside ``with``; afterwards ``seconds`` from its begin to the first 200."""
 
     def __init__(self, lab: Lab, login: Login, limit_s: float = 30.0) -> None:
         self.seconds = float("inf")
