@@ -66,7 +66,7 @@ class Run:
         """`(name, start, end)` of each operation in seconds since the run began, in order."""
         marker = "Starting operation: "
         starts = [(line.text.partition(marker)[2], line.at) for line in self.lines if marker in line.text]
-        ends = [at for _, at in starts[1:]] + [self.seconds]
+        ends = [*(at for _, at in starts), self.seconds][1:]
         return [(name.strip(), at, end) for (name, at), end in zip(starts, ends, strict=True)]
 
 
