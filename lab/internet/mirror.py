@@ -26,6 +26,9 @@ _HOME = INTERNET / "mirror"
 _RECIPES = Path(__file__).parent / "images"
 _STORAGE = _HOME / "registry"
 _PROGRAM = _HOME / "program"
+# Builds happen here and leave nothing: what counts is in the registry.
+_BUILDAH = _HOME / "buildah"
+_ON_BASE = {"traefik", "registry", "haproxy"}
 _LOCAL = "localhost/vibevoice-lab"
 
 _CONFIG = """\
@@ -40,16 +43,23 @@ http: {{addr: "{address}"}}
 
 def settled() -> bool:
     """Whether every image is made from today's recipe and the registry runs."""
-    return process.alive("mirror") and all(fresh(_done(name), _key(name)) for name in image_trees.TREES)
+    return process.alive("mirror") and all(fresh(_done(name), _key(name)) for name in NAMES)
 
 
 def ensure() -> bool:
     """Serve, then make and push what is missing or changed; returns whether anything changed."""
     changed = keep(_PROGRAM, _key("registry"), _install)
     changed = _serve() or changed
-    for name in image_trees.TREES:
-        changed = keep(_done(name), _key(name), lambda folder, name=name: _make(name, folder)) or changed
-    return changed
+    stale = [name for name in NAMES if not fresh(_done(name), _key(name))]
+    if not stale:
+        return changed
+    shutil.rmtree(_BUILDAH, ignore_errors=True)  # of a run that was killed
+    if set(stale) & _ON_BASE:
+        _build("base", _BUILDAH / "base")
+    for name in stale:
+        keep(_done(name), _key(name), lambda folder, name=name: _make(name, folder))
+    shutil.rmtree(_BUILDAH)
+    return True
 
 
 def _serve() -> bool:
@@ -70,21 +80,22 @@ def _done(name: str) -> Path:
 
 
 def _key(name: str) -> str:
-    recipe = key(_RECIPES / name, Path(image_trees.__file__), Path(__file__))
-    return recipe if name in ("base", "python") else key(recipe, _key("base"))
+    recipes = [_RECIPES / name, *([_RECIPES / "base"] if name in _ON_BASE else [])]
+    return key(*recipes, Path(image_trees.__file__), Path(__file__))
 
 
 def _make(name: str, folder: Path) -> None:
-    """Build the image in a context made of its tree and its recipe's files, and push it."""
-    context = folder / "context"
+    _build(name, folder / "context")
+    _push(name, folder)
+    shutil.rmtree(folder / "context")
+
+
+def _build(name: str, context: Path) -> None:
+    """Build the image in a context of its tree and its recipe's files."""
     shutil.copytree(_RECIPES / name, context)
     image_trees.TREES[name](context / "tree")
-    # zstd, because the hosts unpack it several times faster than gzip; it needs the OCI format.
+    # zstd layers, which the hosts unpack several times faster than gzip, need the OCI format.
     _buildah("bud", "--layers=false", "--format=oci", "--isolation=chroot", "-t", f"{_LOCAL}/{name}", context)
-    if name in NAMES:
-        _push(name, folder)
-        _buildah("rmi", f"{_LOCAL}/{name}")  # the registry has it now
-    shutil.rmtree(context)
 
 
 def _push(name: str, folder: Path) -> None:
@@ -95,10 +106,14 @@ def _push(name: str, folder: Path) -> None:
 
 
 def _buildah(verb: str, *arguments: str | Path) -> str:
-    """buildah with a storage and a trust policy of its own: the machine's are somebody else's."""
+    """buildah with a storage and a trust policy of its own: the machine's are somebody else's.
+
+    In a mount namespace of its own too, so that no mount is left if it is killed.
+    """
     policy = _HOME / "policy.json"
     policy.write_text(json.dumps({"default": [{"type": "insecureAcceptAnything"}]}))
-    place = ("--root", _HOME / "storage", "--runroot", Path("/run/vibevoice-lab/buildah"))
+    place = ("--root", _BUILDAH / "storage", "--runroot", _BUILDAH / "run")
     driver = ("--storage-driver", "overlay")
     options = ("--signature-policy", policy) if verb in ("bud", "push") else ()
-    return command("nice", "buildah", *place, *driver, verb, *options, *arguments)
+    private = ("unshare", "--mount", "--propagation", "private")
+    return command("nice", *private, "buildah", *place, *driver, verb, *options, *arguments)
