@@ -1,0 +1,142 @@
+"""The studios of a GPU host: exactly one container on every GPU that a project holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pyinfra import host, state
+from pyinfra.api import FunctionCommand, deploy, operation
+
+from fleet import Node, Site, studio_image
+from roles.studios import commands
+from roles.studios.observe import Observed, Studios
+from roles.studios.plan import Plan, assigned, plan
+from roles.studios.spec import Studio, studio
+from roles.studios.turn import Stopped, turn
+from steps.refusal import refuse
+from steps.shell import Succeeds
+
+
+@deploy("Studios")
+def studios(site: Site, member: Node) -> None:
+    """Have the declared studios running; those that need no change are not touched."""
+    converge(name="Run one studio on each GPU", site=site, node=member)
+    if project := host.data.get("purge_data"):
+        purge(name="Delete a removed project's data", site=site, project=str(project))
+
+
+def observe(site: Site) -> Observed:
+    """The node as found, at this moment."""
+    built = not site.studio.external_image
+    return host.get_fact(
+        Studios,
+        site=site.name,
+        registry=site.registry_address,
+        repository=studio_image.REPOSITORY,
+        tag=studio_image.tag(site) if built else "",
+    )
+
+
+def image(site: Site, observed: Observed) -> str:
+    """What studios are started from: by digest, so that a tag moved later changes nothing."""
+    return (
+        site.studio.external_image
+        or f"{site.registry_address}/{studio_image.REPOSITORY}@{observed.digest or 'not-built-yet'}"
+    )
+
+
+def wanted(site: Site, node: Node, observed: Observed) -> dict[int, Studio]:
+    """The studio of every used slot of a node."""
+    projects = site.projects_on(node.host)
+    uuids = dict(enumerate(observed.uuids))
+    return {
+        slot: studio(site, project, slot, uuids.get(slot, f"slot-{slot}"), image(site, observed))
+        for name, slots in assigned(node.gpus, projects, observed).items()
+        for project in [site.project(name)]
+        for slot in slots
+    }
+
+
+def missing(site: Site, node: Node, observed: Observed) -> str:
+    """What has to be there before anything is changed and is not; empty if nothing is missing."""
+    if not site.projects_on(node.host):
+        return ""
+    if len(observed.uuids) < node.gpus:
+        return (
+            f"nvidia-smi shows {len(observed.uuids)} GPUs on {node.host}, the inventory says {node.gpus}. "
+            "Look at nvidia-smi and dmesg there, or correct gpus."
+        )
+    if not observed.digest and not site.studio.external_image:
+        return (
+            f"{site.registry_address} does not offer {studio_image.REPOSITORY}:{studio_image.tag(site)} to "
+            f"{node.host}. Deploy the gateway as well, and look at wg0 (wg show) on both."
+        )
+    return ""
+
+
+@operation()
+def converge(site: Site, node: Node):
+    """Have exactly the declared studios on a node, and no other."""
+    observed = observe(site)
+    # While a run is planned, driver and image may not be there yet.
+    if state.is_executing and (reason := missing(site, node, observed)):
+        yield refuse(reason)
+        return
+    names = [project.name for project in site.projects_on(node.host)]
+    todo = plan(wanted(site, node, observed), names, observed)
+    if not todo:
+        host.noop("every studio runs as specified")
+        return
+    yield from _make_room(site, todo)
+    yield from _fill(todo)
+    yield from _roll(todo)
+
+
+def _make_room(site: Site, todo: Plan) -> Iterator[str]:
+    # The image first: a failed pull must not cost a running studio.
+    if todo.pull:
+        yield commands.pull(todo.pull)
+    for found in todo.remove:
+        yield commands.remove(found.name)
+    for project in todo.forget:
+        yield commands.remove_network(project)
+    for project in todo.connect:
+        yield commands.create_network(site.name, project)
+
+
+def _fill(todo: Plan) -> Iterator[str]:
+    """Start what nobody waits for being stopped: all at once, then wait for all."""
+    for stopped in todo.start:
+        yield commands.start(stopped)
+    for new in todo.create:
+        yield commands.create(new)
+    if fresh := [*todo.start, *todo.create]:
+        yield commands.wait(fresh)
+
+
+def _roll(todo: Plan) -> Iterator[str | FunctionCommand]:
+    """Replace one studio after the other, on one host after the other."""
+    for replacement in todo.replace:
+        try:
+            with turn(host.name):
+                yield from commands.replace(replacement)
+        except Stopped as stopped:
+            yield refuse(
+                f"{replacement.old.name} was not replaced, because a new studio on {stopped} did not become "
+                "ready. It goes on running as it is. Repair that studio, then deploy again."
+            )
+            return
+
+
+@operation()
+def purge(site: Site, project: str):
+    """Delete the data of a project that is no longer declared (`--data purge_data=NAME`)."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", project):
+        yield refuse(f"purge_data={project} is no project's name.")
+    elif project in {declared.name for declared in site.projects}:
+        yield refuse(f"purge_data={project}: {site.file} still declares it. Remove it there first.")
+    elif host.get_fact(Succeeds, test=f"[ -d /srv/vibevoice/projects/{project} ]"):
+        yield commands.purge(project)
+    else:
+        host.noop(f"{project} left no data here")

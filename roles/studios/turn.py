@@ -1,0 +1,38 @@
+"""One studio of a site is replaced at a time, and none after one that failed.
+
+All hosts run in one process, each in its own greenlet; pyinfra's `_serial` would go on after a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gevent.lock import BoundedSemaphore
+
+
+class Stopped(Exception):
+    """Another host's studio failed to come back; its host is the message."""
+
+
+_turn = BoundedSemaphore(1)
+_failed_on: list[str] = []
+
+
+@contextmanager
+def turn(host: str) -> Iterator[None]:
+    """Wait for this host's turn. Leaving the block in any other way than its end stops all that wait.
+
+    pyinfra closes an operation whose command has failed, which leaves the block by GeneratorExit.
+
+    Raises:
+        Stopped: it was stopped already.
+    """
+    with _turn:
+        if _failed_on:
+            raise Stopped(_failed_on[0])
+        try:
+            yield
+        except BaseException:
+            _failed_on.append(host)
+            raise

@@ -1,0 +1,87 @@
+"""The site as a browser finds it, asked from the operator's machine. Knows nothing of pyinfra."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+from fleet import Project, Site, names
+
+TIMEOUT_S = 10
+# Long enough for a first certificate and for Traefik's health checks to find the studios.
+PATIENCE_S = 90
+
+WORDS = {
+    401: "refuses its own login. Is another version of the secrets deployed? Deploy the gateway again.",
+    404: "is not routed. The gateway's Traefik does not know it: docker logs vv-traefik.",
+    502: "is routed, but the gateway does not reach its node. Look at wg0 (wg show) on both.",
+    503: "is routed, but no studio of it is ready. On its node: docker ps, docker logs vv-node-proxy.",
+    504: "is routed, but its node does not answer in time. Look at wg0 (wg show) on both.",
+}
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong with an address: the words for the operator, and whether it is the certificate."""
+
+    words: str
+    certificate: bool = False
+
+
+class _Connection(http.client.HTTPSConnection):
+    """HTTPS to a given address, with the domain's name asked for and checked."""
+
+    def __init__(self, site: Site) -> None:
+        self.tls = ssl.create_default_context(cafile=str(site.acme.root) if site.acme.root else None)
+        super().__init__(site.domain, 443, timeout=TIMEOUT_S, context=self.tls)
+        self.address = site.gateway.address or site.domain
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.address, 443), TIMEOUT_S)
+        try:
+            self.sock = self.tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+def status(site: Site, project: Project) -> int | Wrong:
+    """HTTP status of a project's ready path with its first login, or why there is none."""
+    user = project.users[0]
+    login = base64.b64encode(f"{user}:{site.secret(project.name, user)}".encode()).decode()
+    connection = _Connection(site)
+    try:
+        connection.request(
+            "GET", f"{names.path(project.name)}/health/ready", headers={"Authorization": f"Basic {login}"}
+        )
+        return connection.getresponse().status
+    except socket.gaierror as error:
+        return Wrong(f"{site.domain} has no address here ({error.strerror}). Add it to the DNS.")
+    except ssl.SSLCertVerificationError as error:
+        return Wrong(f"{site.domain} has no trusted certificate: {error.verify_message}.", certificate=True)
+    except ssl.SSLError as error:
+        # With sniStrict that is what a domain without a certificate looks like.
+        return Wrong(f"{site.domain} has no certificate yet ({error.reason}).", certificate=True)
+    except OSError as error:
+        return Wrong(f"{connection.address} port 443 does not answer: {error}. Is Traefik running there?")
+    finally:
+        connection.close()
+
+
+def wait(site: Site, project: Project, deadline: float) -> Wrong | None:
+    """Ask until the project answers 200 or `time.monotonic()` has passed the deadline; then what is wrong."""
+    while True:
+        result = status(site, project)
+        if result == 200:
+            return None
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    if isinstance(result, Wrong):
+        return result
+    url = f"{site.url(project.name)}health/ready"
+    return Wrong(f"{url} answers {result}: {project.name} {WORDS.get(result, 'is in trouble.')}")
