@@ -16,6 +16,7 @@ log = logging.getLogger("pyinfra")
 # Seconds without any answer after which a host counts as dead. Long enough for a busy machine, short enough
 # that nobody sits before a silent terminal.
 DEAD_AFTER_S = 20
+ADVICE = "Is it down, or the network to it? Run the same command again once it is back."
 
 
 class PromptTransport(paramiko.Transport):
@@ -32,8 +33,26 @@ class PromptTransport(paramiko.Transport):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_S * 1000)
         super().__init__(sock, *args, **kwargs)
+        self._closing = False
         self._answered = time.monotonic()
         threading.Thread(target=self._watch, daemon=True, name="ssh-watch").start()
+
+    def open_channel(self, kind: str, dest_addr: Any = None, *args: Any, **kwargs: Any) -> paramiko.Channel:
+        channel = super().open_channel(kind, dest_addr, *args, **kwargs)
+        # A channel calls the jump host its peer; messages have to name the far end.
+        channel.destination = dest_addr  # type: ignore[attr-defined]
+        return channel
+
+    def close(self) -> None:
+        self._closing = True
+        super().close()
+
+    def run(self) -> None:
+        super().run()
+        # A socket that we closed ourselves no longer knows its peer.
+        peer = self._peer_name()
+        if self.authenticated and not self._closing and peer:
+            log.error(f"{peer} has closed the connection. {ADVICE}")
 
     def _ask(self) -> None:
         # Any reply proves life; servers refuse the unknown request, and the refusal is the reply.
@@ -42,34 +61,30 @@ class PromptTransport(paramiko.Transport):
 
     def _watch(self) -> None:
         """Ask every few seconds; close the transport when an answer stays out."""
+        # Connecting and logging in have time limits of their own.
         while not self.is_authenticated():
-            # The first phase has time limits of its own (connect, banner, authentication).
             time.sleep(1)
-            if not self.is_alive() and self._answered + 60 < time.monotonic():
+            if self._closing or time.monotonic() - self._answered > 60:
                 return
-        peer = self._peer_name()
         self._answered = time.monotonic()
         while self.is_active():
             asker = threading.Thread(target=self._ask, daemon=True, name="ssh-ask")
             asker.start()
             while asker.is_alive() and self.is_active():
                 asker.join(1)
-                if time.monotonic() - self._answered > DEAD_AFTER_S:
-                    log.error(
-                        f"{peer} has not answered for {DEAD_AFTER_S} s: connection closed. "
-                        "Is the host down, or the network to it? Run the same command again once it is back."
-                    )
+                if time.monotonic() - self._answered > DEAD_AFTER_S and self.is_active():
+                    log.error(f"{self._peer_name()} has not answered for {DEAD_AFTER_S} s. {ADVICE}")
                     self.close()
                     return
             time.sleep(DEAD_AFTER_S / 4)
 
     def _peer_name(self) -> str:
-        # Behind a jump host the "peer" is a channel: its far end is what was asked for.
+        """Address of the host at the far end, empty once the socket is closed."""
         try:
-            peer = self.sock.getpeername()
-        except OSError:
-            return "the host"
-        return f"{peer[0]}" if isinstance(peer, tuple) and peer else "the host"
+            destination = getattr(self.sock, "destination", None)
+            return str((destination or self.sock.getpeername())[0])
+        except (OSError, TypeError):
+            return ""
 
 
 def use_prompt_transport() -> None:
