@@ -19,9 +19,7 @@ def routes(site: Site, member: Gateway) -> None:
         name="Route the projects",
         part="routes",
         files=[
-            # Apart from the routes, and its owner's alone: the middlewares hold password hashes.
-            File(f"{DIRECTORY}/logins.yml", config.logins(site), secret=True),
-            File(f"{DIRECTORY}/routes.yml", config.routes(site)),
+            File(f"{DIRECTORY}/routes.yml", config.routes(site), secret=True),
         ],
         directory=DIRECTORY,
         container=names.TRAEFIK,

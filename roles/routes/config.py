@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleet import Site, names
+from fleet import Project, Site, names
 from fleet.logins import htpasswd
 from steps.files import render
 
@@ -10,7 +10,7 @@ STUDIOS_PORT = 8080
 
 
 def routes(site: Site, node_urls: dict[str, str] | None = None) -> str:
-    """dynamic/routes.yml: one router and one service for each declared project.
+    """dynamic/routes.yml: one router, login and service for each declared project; holds password hashes.
 
     Args:
         node_urls: where each node's proxy listens, by host; the site's own private addresses by default.
@@ -23,25 +23,16 @@ def routes(site: Site, node_urls: dict[str, str] | None = None) -> str:
         domain=site.domain,
         health_interval_s=site.traefik.health_interval_s,
         health_timeout_s=site.traefik.health_timeout_s,
-        routes=[
-            {
-                "project": project.name,
-                "path": names.path(project.name),
-                "rule": names.rule(project.name),
-                "node_url": urls[project.node],
-                "cookie": names.node_cookie(project.name),
-            }
-            for project in site.projects
-        ],
+        routes=[_route(site, project, urls[project.node]) for project in site.projects],
     )
 
 
-def logins(site: Site) -> str:
-    """dynamic/logins.yml: the login of each project, as bcrypt hashes."""
-    return render(
-        "traefik/gateway/logins.yml",
-        logins=[
-            {"project": project.name, "users": [htpasswd(site, project.name, user) for user in project.users]}
-            for project in site.projects
-        ],
-    )
+def _route(site: Site, project: Project, node_url: str) -> dict[str, object]:
+    return {
+        "project": project.name,
+        "path": names.path(project.name),
+        "rule": names.rule(project.name),
+        "node_url": node_url,
+        "cookie": names.node_cookie(project.name),
+        "logins": [htpasswd(site, project.name, user) for user in project.users],
+    }

@@ -18,7 +18,6 @@ RENDERED = {
     "gateway/traefik.yml": gateway.static(SITE, gateway.layout(SITE)),
     "gateway/site.yml": gateway.dynamic(SITE),
     "gateway/routes.yml": routes.routes(SITE),
-    "gateway/logins.yml": routes.logins(SITE),
     "node/traefik.yml": node.static(SITE, node.layout(SITE, SITE.nodes[0])),
     "node/node.yml": node.dynamic(),
 }
@@ -47,7 +46,6 @@ def test_traefik_loads_the_gateway_without_a_complaint(tmp_path: Path, challenge
     (tmp_path / "traefik.yml").write_text(gateway.static(site, where))
     (tmp_path / "dynamic/site.yml").write_text(gateway.dynamic(site))
     (tmp_path / "dynamic/routes.yml").write_text(routes.routes(site))
-    (tmp_path / "dynamic/logins.yml").write_text(routes.logins(site))
     with traefik(tmp_path / "traefik.yml", where.internal, tmp_path / "log") as running:
         wait_until(lambda: "vv-p10@file" in running.routers(), 10, "the routes were not loaded")
         assert running.disabled() == []
@@ -59,4 +57,3 @@ def test_traefik_loads_the_gateway_without_a_complaint(tmp_path: Path, challenge
 def test_a_site_without_projects_loads_too(tmp_path: Path) -> None:
     site = example_site(projects=[])
     assert routes.routes(site).endswith("http: {}\n")
-    assert routes.logins(site).endswith("http: {}\n")

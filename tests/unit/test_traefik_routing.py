@@ -53,10 +53,11 @@ class Box:
         return pool.request("GET", path, headers=headers, **options)
 
     def publish(self, site: Site) -> None:
-        """Write the routes and logins of a site, as the role does."""
-        dynamic = Path(self.where.directory, "dynamic")
-        (dynamic / "logins.yml").write_text(routes.logins(site))
-        (dynamic / "routes.yml").write_text(routes.routes(site, self.node_urls))
+        """Put the routes of a site in place as the role does: by a rename."""
+        file = Path(self.where.directory, "dynamic/routes.yml")
+        new = file.with_suffix(".yml.vv-new")
+        new.write_text(routes.routes(site, self.node_urls))
+        new.replace(file)
 
 
 @pytest.fixture(scope="module")
