@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 from lab.paths import BASES, HOSTS
+from lab.process import ALONE
 
 # A bare host: what a provider's smallest image has, and nothing the roles are there to bring.
 PACKAGES = (
@@ -41,11 +42,6 @@ _SETTINGS = re.compile(r"Acquire::(https?::|Check-|Retries|ForceIPv|Languages|Ma
 _LOCAL_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 _LIMIT_S = 900
 
-# Its mounts are its own, and it ends with whoever started it: a killed run leaves a folder, no more.
-_ALONE = (
-    *("setpriv", "--pdeathsig", "KILL"),
-    *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
-)
 _building = threading.Lock()
 
 
@@ -74,7 +70,7 @@ def build(release: str) -> bool:
         unfinished = wanted.with_name(f".{wanted.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         with tempfile.TemporaryDirectory() as scratch:
-            command = [*_ALONE, *_mmdebstrap(release, unfinished, Path(scratch))]
+            command = [*ALONE, *_mmdebstrap(release, unfinished, Path(scratch))]
             done = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
         if done.returncode != 0:
             tail = "\n".join(done.stderr.splitlines()[-20:])

@@ -20,6 +20,13 @@ from pathlib import Path
 
 from lab.paths import LOGS, RUN
 
+# Put before a command that works for a while: its mounts are its own, and it ends, with all it started,
+# when it is done or when whoever waits for it ends. A killed run leaves files, no more.
+ALONE = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+
 
 class ProcessError(RuntimeError):
     """A program of the lab did not start, or did not end."""

@@ -15,7 +15,7 @@ from lab.topology import MACHINE
 PORT = 8100
 URL = f"http://{MACHINE}:{PORT}"
 SERVED = INTERNET / "apt" / "www"
-NEEDS = ("apt-utils", "binutils", "dpkg-dev", "gcc", "gpg", "gpg-agent", "gpgconf")
+NEEDS = ("apt-utils", "binutils", "dpkg-dev", "gcc", "gpg", "gpg-agent")
 
 _HERE = Path(__file__).parent
 

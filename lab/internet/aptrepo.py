@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
 
 from lab.internet.cache import command
@@ -13,6 +11,7 @@ from lab.paths import INTERNET
 HOME = INTERNET / "apt"
 KEY = HOME / "lab.asc"
 _KEYRING = HOME / "gnupg"
+_GPG = ("gpg", "--homedir", str(_KEYRING), "--batch", "--yes", "--quiet")
 _OWNER = "Lab package repositories <packages@lab.test>"
 
 
@@ -21,10 +20,9 @@ def ensure_key() -> None:
     if KEY.exists():
         return
     _KEYRING.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _gpg() as gpg:
-        if not command(*gpg, "--list-secret-keys", "--with-colons"):
-            command(*gpg, "--passphrase", "", "--quick-generate-key", _OWNER, "rsa3072", "sign", "never")
-        KEY.write_text(command(*gpg, "--armor", "--export", "packages@lab.test"))
+    if not command(*_GPG, "--list-secret-keys", "--with-colons"):
+        command(*_GPG, "--passphrase", "", "--quick-generate-key", _OWNER, "rsa3072", "sign", "never")
+    KEY.write_text(command(*_GPG, "--armor", "--export", "packages@lab.test"))
 
 
 def flat(folder: Path, label: str) -> None:
@@ -54,16 +52,6 @@ def _sign(folder: Path, fields: dict[str, str]) -> None:
     for stale in ("Release", "Release.gpg", "InRelease"):
         (folder / stale).unlink(missing_ok=True)
     (folder / "Release").write_text(command("apt-ftparchive", *options, "release", ".", cwd=folder))
-    with _gpg() as gpg:
-        sign = [*gpg, "--digest-algo", "SHA512", "--local-user", "packages@lab.test"]
-        command(*sign, "--clearsign", "--output", "InRelease", "Release", cwd=folder)
-        command(*sign, "--armor", "--detach-sign", "--output", "Release.gpg", "Release", cwd=folder)
-
-
-@contextlib.contextmanager
-def _gpg() -> Iterator[list[str]]:
-    """gpg with the lab's own keyring. The agent that it starts is ended: the lab leaves no process."""
-    try:
-        yield ["gpg", "--homedir", str(_KEYRING), "--batch", "--yes", "--quiet"]
-    finally:
-        command("gpgconf", "--homedir", _KEYRING, "--kill", "all")
+    sign = [*_GPG, "--digest-algo", "SHA512", "--local-user", "packages@lab.test"]
+    command(*sign, "--clearsign", "--output", "InRelease", "Release", cwd=folder)
+    command(*sign, "--armor", "--detach-sign", "--output", "Release.gpg", "Release", cwd=folder)

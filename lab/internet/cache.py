@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from lab.process import ALONE
+
 _KEY = ".made-from"
 
 
@@ -54,7 +56,7 @@ def command(
     *argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None,
     stdin: str | None = None, limit_s: float = 900.0, tries: int = 1,
 ) -> str:  # fmt: skip
-    """Run a program to its end and return what it printed on standard output.
+    """Run a program to its end, and whatever it started, and return what it printed on standard output.
 
     tries: for what downloads; a failed run is repeated after 3, 6, … seconds.
     Raises CommandFailed. ``env`` replaces the environment.
@@ -75,7 +77,14 @@ def _run(
 ) -> str:
     try:
         done = subprocess.run(
-            words, cwd=cwd, env=env, input=stdin, capture_output=True, text=True, timeout=limit_s, check=False
+            [*ALONE, *words],
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(f"{words[0]} did not end within {limit_s:.0f} s: {' '.join(words)}") from error

@@ -106,14 +106,10 @@ def _push(name: str, folder: Path) -> None:
 
 
 def _buildah(verb: str, *arguments: str | Path) -> str:
-    """buildah with a storage and a trust policy of its own: the machine's are somebody else's.
-
-    In a mount namespace of its own too, so that no mount is left if it is killed.
-    """
+    """buildah with a storage and a trust policy of its own: the machine's are somebody else's."""
     policy = _HOME / "policy.json"
     policy.write_text(json.dumps({"default": [{"type": "insecureAcceptAnything"}]}))
     place = ("--root", _BUILDAH / "storage", "--runroot", _BUILDAH / "run")
     driver = ("--storage-driver", "overlay")
     options = ("--signature-policy", policy) if verb in ("bud", "push") else ()
-    private = ("unshare", "--mount", "--propagation", "private")
-    return command("nice", *private, "buildah", *place, *driver, verb, *options, *arguments)
+    return command("nice", "buildah", *place, *driver, verb, *options, *arguments)
