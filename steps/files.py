@@ -88,7 +88,7 @@ class FileStates(FactBase[dict[str, str]]):
             'elif [ -d "$p" ]; then what=dir; '
             'elif [ -e "$p" ]; then what=$(sha256sum < "$p"); what=${what%% *}; '
             "else continue; fi; "
-            'printf "%s\\t%s %s\\n" "$p" "$what" "$(stat -c "%a %U %G" "$p")"; done'
+            'printf "%s\\t%s %s\\n" "$p" "$what" "$(stat -c "%a %U %G %u %g" "$p")"; done'
         )
         return f"set -- {shlex.join(paths)}; {loop}"
 
@@ -97,7 +97,15 @@ class FileStates(FactBase[dict[str, str]]):
         return {}
 
     def process(self, output: Iterable[str]) -> dict[str, str]:
-        return dict(line.split("\t", 1) for line in output if "\t" in line)
+        states = {}
+        for line in output:
+            path, separator, state = line.partition("\t")
+            if separator:
+                *what, user, group, uid, gid = state.split(" ")
+                # The users of containers have numbers only.
+                owner = (uid if user == "UNKNOWN" else user, gid if group == "UNKNOWN" else group)
+                states[path] = " ".join((*what, *owner))
+        return states
 
 
 def _archive(files: Sequence[File]) -> str:
@@ -120,9 +128,8 @@ def write(files: Sequence[File]) -> StringCommand:
     """
     parents = sorted({str(Path(file.dest).parent) for file in files})
     moves = " && ".join(f"mv -fT {shlex.quote(f.dest + '.vv-new')} {shlex.quote(f.dest)}" for f in files)
-    script = (
-        f"umask 022; mkdir -p {shlex.join(parents)} && base64 -d | tar -xzpm --same-owner -C / -f - && {moves}"
-    )
+    unpack = "base64 -d | tar -xzpm --same-owner -C / -f -"
+    script = f"umask 022; mkdir -p {shlex.join(parents)} && {unpack} && {moves}"
     return StringCommand("sh", "-c", shlex.quote(script), _stdin=_archive(files))
 
 

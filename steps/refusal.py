@@ -1,4 +1,4 @@
-"""A clear end for one host: the operator reads a sentence instead of a traceback, the run stops as configured."""
+"""A clear end for one host: the operator reads a sentence instead of a traceback."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pyinfra.api import FunctionCommand
 def refuse(message: str) -> FunctionCommand:
     """A command that fails its host with `message`.
 
-    Raised from an operation, an exception ends the whole run on the spot, before other hosts have said what is
-    wrong with them; a failed command ends it at the end of the operation.
+    Raised from an operation, an exception ends the whole run on the spot, before other hosts have said what
+    is wrong with them; a failed command ends it at the end of the operation.
     """
 
     def refusal(state: Any, host: Any) -> bool:

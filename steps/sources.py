@@ -18,10 +18,12 @@ KEYRINGS = "/etc/apt/keyrings"
 # gpg is not. A .deb holds the key as a file.
 FETCH = r"""set -e; umask 022; d=$(mktemp -d); trap 'rm -rf "$d"' EXIT
 curl -fsSL --retry 3 --retry-connrefused -o "$d/got" -- {url}
-case {url} in *.deb) dpkg-deb --fsys-tarfile "$d/got" | tar -xO --wildcards './usr/share/keyrings/*.gpg' > "$d/raw";;
+case {url} in
+*.deb) dpkg-deb --fsys-tarfile "$d/got" | tar -xO --wildcards './usr/share/keyrings/*.gpg' > "$d/raw";;
 *) mv "$d/got" "$d/raw";; esac
 if head -c 40 "$d/raw" | grep -q 'BEGIN PGP'; then
-awk '/BEGIN PGP/ {{b=1; next}} b==1 && /^\r?$/ {{b=2; next}} /^=/ || /END PGP/ {{b=0}} b==2' "$d/raw" | base64 -d -i > "$d/key"
+awk '/BEGIN PGP/ {{b=1; next}} b==1 && /^\r?$/ {{b=2; next}} /^=/ || /END PGP/ {{b=0}} b==2' "$d/raw" |
+base64 -d -i > "$d/key"
 else mv "$d/raw" "$d/key"; fi
 test -s "$d/key"; install -D -m 644 "$d/key" {dest}"""
 

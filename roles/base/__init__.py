@@ -1,4 +1,4 @@
-"""What every host needs before anything else: packages, time, limits, folders, an sshd that bears the deploy."""
+"""What every host needs first: packages, time, limits, folders, an sshd that bears the deploy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 
 from fleet import Gateway, Member, Site
 from steps.files import Directory, File, directories, place, render
-from steps.packages import packages
+from steps.packages import APT, packages
 from steps.platform import platform
 from steps.shell import run
 
@@ -85,7 +85,7 @@ def _keep_time() -> None:
     run(
         name="Keep the clock",
         commands=[
-            "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install systemd-timesyncd",
+            f"{APT} install systemd-timesyncd",
             "systemctl enable --now systemd-timesyncd.service",
         ],
         unless=f"systemctl is-active --quiet {TIME_SERVICES} systemd-timesyncd.service",

@@ -12,14 +12,13 @@ from pyinfra.api import StringCommand, deploy, operation
 
 from fleet import Member, Site
 from roles.docker import engine
-from steps.files import File, place, render, write
+from steps.files import TEMPLATES, File, place, render, write
 from steps.packages import packages
 from steps.platform import platform
-from steps.shell import Output, run
+from steps.shell import Output
 from steps.sources import sources
 from steps.units import units
 
-REMOVE = "env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 remove"
 DAEMON = "/etc/docker/daemon.json"
 HEAL = "/usr/local/lib/vibevoice/docker-heal"
 
@@ -43,7 +42,8 @@ def _boot_files() -> list[File]:
     return [
         File(f"{units_at}/docker.service.d/vibevoice.conf", render("docker/docker.conf")),
         File(f"{units_at}/vibevoice-docker-heal.service", render("docker/vibevoice-docker-heal.service")),
-        File(HEAL, render("docker/docker-heal.sh"), mode="755"),
+        # Word for word: its own braces are Docker's, not ours to fill in.
+        File(HEAL, (TEMPLATES / "docker" / "docker-heal.sh").read_text(), mode="755"),
     ]
 
 
@@ -53,19 +53,13 @@ def _install(site: Site) -> None:
         packages(name="Install Docker", packages=engine.DISTRIBUTION, hold=True)
         return
     repository = sources(name="Add Docker's repository", sources=[engine.source(site, here)])
-    # Only what is installed is named: apt-get knows no mercy with names that a release never had.
-    installed = f"dpkg-query -W -f='${{db:Status-Status}} ${{Package}}\\n' {' '.join(engine.DISPLACED)} | sed -n 's/^installed //p'"
-    run(
-        name="Remove the distribution's Docker",
-        commands=[f"{installed} | xargs -r {REMOVE}"],
-        only_if=f"{installed} | grep -q .",
-    )
+    # They conflict with the distribution's, so apt takes those out in the same step.
     packages(name="Install Docker", packages=engine.VENDOR, hold=True, update_if=[repository])
 
 
 @operation()
 def daemon_config(config: Mapping[str, Any]):
-    """Replace daemon.json once dockerd itself accepts it; reload, or restart where a reload does not read it."""
+    """Replace daemon.json once dockerd itself accepts it; restart only where a reload does not read it."""
     wanted, new = File(DAEMON, engine.as_file(config)), f"{DAEMON}.checked"
     current = host.get_fact(Output, script=f"cat {DAEMON}")
     if _same(current, config):
@@ -73,8 +67,8 @@ def daemon_config(config: Mapping[str, Any]):
         return
     yield write([File(new, wanted.content)])
     # On a new host there is no dockerd yet that could look at it.
-    check = f"! command -v dockerd >/dev/null || dockerd --validate --config-file={new} || {{ rm -f {new}; exit 1; }}"
-    yield _shell(f"{check}; mv -f {new} {DAEMON}")
+    check = f"! command -v dockerd >/dev/null || dockerd --validate --config-file={new}"
+    yield _shell(f"if {check}; then mv -f {new} {DAEMON}; else rm -f {new}; exit 1; fi")
     verb = "restart" if engine.needs_restart(current, config) else "reload"
     yield _shell(f"! systemctl is-active --quiet docker.service || systemctl {verb} docker.service")
 

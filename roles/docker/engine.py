@@ -16,10 +16,8 @@ DISTRIBUTIONS_WITH_CDI = {"debian13"}
 
 DISTRIBUTION = ("docker.io",)
 VENDOR = ("docker-ce", "docker-ce-cli", "containerd.io")
-# What must not be installed beside the vendor's packages: they own the same files.
-DISPLACED = ("docker.io", "docker-doc", "podman-docker", "containerd", "runc")
 
-# Keys that dockerd reads again on SIGHUP; any other change needs a restart, which live-restore makes harmless.
+# Keys that dockerd reads again on SIGHUP; other changes need a restart, which live-restore makes harmless.
 RELOADABLE = {
     "features",
     "insecure-registries",

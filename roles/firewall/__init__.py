@@ -49,8 +49,8 @@ class WallsFact(FactBase[Walls]):
     def command(self) -> str:
         return (
             f"sha256sum < {RULES} 2>/dev/null | cut -c 1-64; "
-            "nft -s list table inet vibevoice 2>/dev/null | sha256sum | cmp -s - /run/vibevoice/firewall/loaded "
-            "&& echo intact || echo gone"
+            "nft -s list table inet vibevoice 2>/dev/null | sha256sum "
+            "| cmp -s - /run/vibevoice/firewall/loaded && echo intact || echo gone"
         )
 
     @staticmethod
@@ -65,8 +65,8 @@ class WallsFact(FactBase[Walls]):
 def walls(content: str, rollback_s: int):
     """Load rules that nft accepts; keep them once a new SSH connection got through them.
 
-    The connection that brought them proves nothing: it is already established. A timer on the host brings back
-    the rules before, also when this machine has lost its way to it.
+    The connection that brought them proves nothing: it is already established. A timer on the host brings
+    back the rules before, also when this machine has lost its way to it.
     """
     now = host.get_fact(WallsFact)
     digest = hashlib.sha256(content.encode()).hexdigest()

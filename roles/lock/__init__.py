@@ -1,9 +1,9 @@
 """One deploy at a time: a lock on the gateway, taken before the first change and given back at the end.
 
-Lock and unlock happen inside an operation that yields no command. What an operation yields counts as a change,
-so a lock made of commands would make a run without changes report two; and pyinfra plans by running operations
-up to their first command, so a lock made of facts alone would be taken by a dry run. Hence: nothing while
-planning, and while executing a question whose asking takes the lock.
+Lock and unlock happen inside an operation that yields no command. What an operation yields counts as a
+change, so a lock made of commands would make a run without changes report two; and pyinfra plans by running
+operations up to their first command, so a lock made of facts alone would be taken by a dry run. Hence:
+nothing while planning, and while executing a question whose asking takes the lock.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ PATH = "/srv/vibevoice/lock"
 
 
 class Taken(FactBase[str]):
-    """Take the lock; what is in it now: our own text if it was free (or held `instead`), else its holder's."""
+    """Take the lock; what is in it now: our own text if it was free (or said `instead`), or its holder's."""
 
     def command(self, text: str, instead: str, force: bool) -> str:
-        # noclobber makes the shell open the file with O_EXCL: of two deploys one wins. A take-over happens only
-        # if the lock still says what was judged, under flock(1) so that two judges cannot both replace it.
+        # noclobber makes the shell open the file with O_EXCL: of two deploys one wins. A take-over happens
+        # only if the lock still says what was judged, under flock(1): two judges cannot both replace it.
         stale = f'[ "$(cat {PATH} 2>/dev/null)" = {shlex.quote(instead)} ]' if instead else "false"
         replace = "true" if force else stale
         script = (

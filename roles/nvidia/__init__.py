@@ -1,4 +1,4 @@
-"""NVIDIA driver and container devices of a GPU host: one source, one branch, the right module, proved to work."""
+"""Driver and container devices of a GPU host: one source, one branch, the right module, proved to work."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from steps.units import changed, units
 
 BLACKLIST = "/etc/modprobe.d/blacklist-nouveau.conf"
 REFRESH = "nvidia-cdi-refresh"
+HAS_CONTRIB = "apt-get indextargets --format '$(COMPONENT)' | grep -qx contrib"
 
 # Why each host of this run has to be rebooted; read on all hosts before the first reboot.
 _reasons: dict[str, str] = {}
@@ -56,7 +57,7 @@ def nvidia(site: Site, member: Node) -> None:
         run(
             name="Enable contrib",
             commands=[render("nvidia/contrib.sh")],
-            unless="dpkg -s nvidia-driver-cuda || apt-get indextargets --format '$(COMPONENT)' | grep -qx contrib",
+            unless=f"dpkg -s nvidia-driver-cuda || {HAS_CONTRIB}",
         )
     install(
         name=f"Install driver {wanted.branch} and container toolkit", plan=wanted, update_if=[repositories]
@@ -91,7 +92,10 @@ def impossible(message: str):
 @operation()
 def install(plan: Plan, update_if: Sequence[Any] = ()):
     """Install the driver of one branch, and hold all of it: it moves only when the inventory says so."""
-    exact = dict(entry.partition("=")[::2] for entry in plan.others)
+    exact: dict[str, str] = {}
+    for entry in plan.others:
+        package, _, version = entry.partition("=")
+        exact[package] = version
     names = (*([plan.pinning] if plan.pinning else []), *plan.driver, *exact)
     states = host.get_fact(PackageStates, packages=names)
     versions = {name: version for name, (version, _) in states.items()}
@@ -114,6 +118,10 @@ def install(plan: Plan, update_if: Sequence[Any] = ()):
         yield f"apt-mark hold {' '.join(loose)}"
     else:
         host.noop("the driver is installed")
+
+
+def _differs(version: str, wanted: str | None) -> bool:
+    return bool(wanted) and version != wanted
 
 
 def _of_branch(version: str | None, branch: int) -> bool:

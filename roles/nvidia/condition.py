@@ -51,10 +51,12 @@ if command -v nvidia-smi >/dev/null 2>&1; then
 answer=$(nvidia-smi --query-gpu=uuid,memory.total,driver_version --format=csv,noheader,nounits 2>&1)
 echo "smi $?"; printf '%s\n' "$answer" | sed 's/^/answer /'; else echo "smi 127"; fi
 echo "module $(modinfo -F version nvidia 2>/dev/null)"; echo "kernel $(uname -r)"
-for m in /lib/modules/*; do [ -n "$(find "$m" -name 'nvidia.ko*' 2>/dev/null | head -1)" ] && echo "built ${m##*/}"; done
+for m in /lib/modules/*; do
+[ -z "$(find "$m" -name 'nvidia.ko*' 2>/dev/null | head -1)" ] || echo "built ${m##*/}"; done
 grep -q '^nouveau ' /proc/modules && echo "nouveau yes"
 nvidia-ctk cdi list 2>/dev/null | sed -n 's/^nvidia.com.gpu=\(GPU-.*\)/cdi \1/p'
-dpkg-query -W -f '${db:Status-Status} ${Version}\n' 'nvidia-fabricmanager*' 2>/dev/null | sed -n 's/^installed /fabric /p'
+dpkg-query -W -f '${db:Status-Status} ${Version}\n' 'nvidia-fabricmanager*' 2>/dev/null |
+sed -n 's/^installed /fabric /p'
 true"""
 
 
@@ -138,7 +140,7 @@ def complaints(now: Condition, node: Node, on_bus: int) -> list[str]:
             found.append(f"{gpu.uuid} has {has} MiB of memory, the inventory's gpu_memory says {wants} MiB.")
     if now.fabric and now.gpus and not now.fabric.startswith(now.gpus[0].driver):
         found.append(
-            f"fabric manager {now.fabric} does not fit driver {now.gpus[0].driver}: CUDA will not start."
+            f"fabric manager {now.fabric} does not fit driver {now.gpus[0].driver}: CUDA cannot start."
         )
     return found
 

@@ -88,18 +88,14 @@ def flavour(lspci: Sequence[str], branch: int) -> str:
     """`open` or `proprietary` for these GPUs. Raises DriverError where one driver cannot serve them all."""
     found = {gpu.generation or "newer" for gpu in gpus(lspci)}
     if not found:
-        raise DriverError(
-            "no NVIDIA GPU on the PCI bus. Is the card seated, and passed through to this machine?"
-        )
+        raise DriverError("no NVIDIA GPU on the PCI bus. Is the card seated, or passed through?")
     if "Kepler" in found:
         raise DriverError(
-            "a Kepler GPU needs driver 470, which no longer gets security fixes. Replace the card."
+            "a Kepler GPU needs driver 470, which gets no more security fixes. Replace the card."
         )
     old, new = found & PROPRIETARY_ONLY, found & (OPEN_ONLY | {"newer"})
     if old and new:
-        raise DriverError(
-            f"no driver serves {_names(old)} and {_names(new)} in one host. Move one of the cards."
-        )
+        raise DriverError(f"no driver serves {_names(old)} and {_names(new)} at once. Move one of the cards.")
     if old and branch > LAST_BRANCH_OF_OLD_GPUS:
         raise DriverError(
             f"nvidia.branch is {branch}, but {LAST_BRANCH_OF_OLD_GPUS} is the last for {_names(old)}."

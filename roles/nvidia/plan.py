@@ -1,8 +1,8 @@
 """Which packages, from where, make a host's GPUs usable. Pure.
 
 Debian gets NVIDIA's own repository: its archive stops at branch 550. Ubuntu gets its own archive's -server
-packages: their modules are built and signed by Canonical, so they need no compiler, survive kernel upgrades, and
-load under Secure Boot, where a module built on the host would need a password typed at the console.
+packages: their modules are built and signed by Canonical, so they need no compiler, survive kernel upgrades,
+and load under Secure Boot, where a module built on the host would need a password typed at the console.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _debian(platform: Platform, kind: str) -> tuple[str, ...]:
 
 
 def _debian_headers(platform: Platform) -> tuple[str, ...]:
-    # For the kernel that runs, and by the metapackage for every later one, or the module is gone after an upgrade.
+    # For the kernel that runs, and by the metapackage for every later one, which would lack the module.
     cloud = "cloud-" if "-cloud-" in platform.kernel else ""
     return ("dkms", f"linux-headers-{platform.kernel}", f"linux-headers-{cloud}{platform.architecture}")
 

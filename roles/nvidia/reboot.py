@@ -1,7 +1,7 @@
 """Reboot hosts one at a time, and stop at the first that does not come back well.
 
-pyinfra's own `_serial` goes on to the next host after a failure, and would reboot a jump host under the feet of
-the hosts behind it.
+pyinfra's own `_serial` goes on to the next host after a failure, and would reboot a jump host under the feet
+of the hosts behind it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ def reboot_in_turn(state: Any, host: Any, reason: str, proof: Callable[[], list[
     """
     with _turn:
         if _stopped_by:
-            return _fail(
-                host, f"Not rebooted ({reason}): {_stopped_by[0]} came back broken. Repair that first."
-            )
+            return _fail(host, f"Not rebooted ({reason}): repair {_stopped_by[0]} first.")
         host.log_styled(f"Rebooting: {reason}", fg="yellow", log_func=logger.info)
-        # Hosts behind this one lose their connection with it; they wait for their turn, and ask nothing meanwhile.
+        # Hosts behind this one lose their connection with it; they wait for their turn, asking nothing.
         behind = [other for other in state.inventory.get_active_hosts() if _jump(other) == host.name]
         for other in behind:
             other.disconnect()
@@ -51,6 +49,8 @@ def reboot_in_turn(state: Any, host: Any, reason: str, proof: Callable[[], list[
 def _reboot(host: Any) -> list[str]:
     before = _boot_id(host)
     host.get_fact(Output, script="systemd-run --quiet --on-active=1s systemctl reboot")
+    # We hang up first: a connection that the host cuts counts as trouble.
+    _leave(host)
     deadline = time.monotonic() + PATIENCE_S
     time.sleep(3)
     while time.monotonic() < deadline:

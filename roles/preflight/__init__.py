@@ -11,10 +11,14 @@ from pyinfra import host, state
 from pyinfra.api import deploy, operation
 
 from fleet import Member, Node, Site
+from roles.docker.engine import from_vendor
+from roles.docker.engine import source as docker_source
+from roles.nvidia.plan import driver_source, toolkit_source
 from roles.preflight import report
 from roles.preflight.facts import parse
 from roles.preflight.judge import Finding, judge
 from steps.files import TEMPLATES
+from steps.platform import Platform, platform
 from steps.refusal import refuse
 
 # What each host of this run has to say; complete once the first operation is through on all of them.
@@ -31,7 +35,7 @@ def preflight(site: Site, member: Member) -> None:
 
 @operation()
 def look(site: Site, member: Member):
-    """Run the probe and keep its findings. Changes nothing, and fails on no host: all have to report first."""
+    """Run the probe and keep its findings. Fails on no host: all have to report first."""
     if not state.is_executing:
         return
     command = _probe_command(site, member)
@@ -61,7 +65,7 @@ def _judge(
     site: Site, member: Member, succeeded: bool, lines: Sequence[str], sent: float, received: float
 ) -> list[Finding]:
     try:
-        facts = parse(lines)
+        facts = parse(lines, platform().nvidia)
     except ValueError as error:
         what = f"the probe failed: {error}" if succeeded else "the probe failed"
         return [
@@ -81,12 +85,21 @@ def _probe_command(site: Site, member: Member) -> str:
     """One command that runs the probe as root where that is possible."""
     script = (TEMPLATES / "preflight" / "probe.sh").read_bytes()
     gpu = "yes" if isinstance(member, Node) else "no"
-    arguments = shlex.join(_repositories(site, member))
+    arguments = shlex.join(_repositories(site, member, platform()))
     run = f"sh -s -- {arguments}"
-    root = f'if [ "$(id -u)" = 0 ]; then {run}; elif sudo -n true 2>/dev/null; then sudo -n GPU={gpu} {run}; else {run}; fi'
+    sudo = f"sudo -n true 2>/dev/null; then sudo -n GPU={gpu} {run}"
+    root = f'if [ "$(id -u)" = 0 ]; then {run}; elif {sudo}; else {run}; fi'
     return f"echo {base64.b64encode(script).decode()} | base64 -d | ( GPU={gpu}; export GPU; {root} )"
 
 
-def _repositories(site: Site, member: Member) -> list[str]:
-    """Files that must be readable in the repositories whose address does not depend on the host."""
-    return []
+def _repositories(site: Site, member: Member, here: Platform) -> list[str]:
+    """Files that must be readable in the repositories this host will install from, apart from its own."""
+    found = []
+    if from_vendor(site, here):
+        repository = docker_source(site, here)
+        found.append(f"{repository.uri}/dists/{repository.suites}/InRelease")
+    if isinstance(member, Node):
+        found.append(f"{toolkit_source(site, here).uri}InRelease")
+        if here.id == "debian":
+            found.append(f"{driver_source(site, here).uri}InRelease")
+    return found

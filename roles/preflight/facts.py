@@ -16,7 +16,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Listener:
-    """A listening socket: tcp or udp, its local address and port, the program that holds it ("-": the kernel)."""
+    """A listening socket: tcp or udp, local address and port, the program that holds it ("-": the kernel)."""
 
     protocol: str
     address: str
@@ -58,8 +58,12 @@ class Facts:
     blind: tuple[str, ...] = field(default=())
 
 
-def parse(lines: Sequence[str]) -> Facts:
-    """The probe's output as `Facts`. Raises ValueError where it is not the probe's."""
+def parse(lines: Sequence[str], pci: Sequence[str] = ()) -> Facts:
+    """The probe's output as `Facts`. Raises ValueError where it is not the probe's.
+
+    Args:
+        pci: lines of `lspci -Dnn -d 10de:`, which is read apart.
+    """
     seen: dict[str, list[str]] = {}
     for line in lines:
         key, _, value = line.partition(" ")
@@ -93,7 +97,7 @@ def parse(lines: Sequence[str]) -> Facts:
         ),
         secure_boot=one("secure_boot") == "on",
         module_key=one("module_key") == "enrolled",
-        pci=tuple(seen.get("pci", [])),
+        pci=tuple(pci),
         blind=tuple(seen.get("blind", [])),
     )
 

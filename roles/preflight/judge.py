@@ -16,8 +16,8 @@ SUPPORTED = ("debian 12", "debian 13", "ubuntu 22.04", "ubuntu 24.04")
 ARCHITECTURES = ("amd64", "arm64")
 # Certificates and signed package lists fail on a clock that is minutes off; seconds only blur the logs.
 CLOCK_ERROR_S, CLOCK_WARNING_S = 60.0, 5.0
-# What the first deploy writes: the CUDA image takes 10 GB unpacked, and twice that while it is built or pulled;
-# the one without CUDA a fifth. Afterwards only room to breathe is asked for.
+# What the first deploy writes: the CUDA image takes 10 GB unpacked, and twice that while it is built or
+# pulled; the one without CUDA a fifth. Afterwards only room to breathe is asked for.
 IMAGE_BYTES = {"gateway": 30 * GIB, "node": 20 * GIB}
 SMALL_IMAGE_BYTES = {"gateway": 8 * GIB, "node": 5 * GIB}
 ROOM_TO_BREATHE = 1 * GIB
@@ -92,7 +92,7 @@ def _clock(site: Site, member: Member, facts: Facts, offset: float) -> Found:
         yield (
             "error",
             what,
-            "Set it (timedatectl set-ntp true), or this machine's: certificates depend on it.",
+            "Set it, or this machine's: certificates depend on it.",
         )
     elif abs(offset) > CLOCK_WARNING_S:
         yield "warning", what, "Check its time service once the deploy is through."
@@ -140,7 +140,7 @@ def _ports(site: Site, member: Member, facts: Facts, offset: float) -> Found:
             if _clashes(listener, protocol, port, address) and listener.program not in OURS:
                 yield (
                     "error",
-                    f"{listener.program} holds port {port}/{protocol} on {listener.address}, needed for {purpose}",
+                    f"{listener.program} holds {listener.address} port {port}/{protocol}, for {purpose}",
                     f"Stop and disable {listener.program}, or move it to another port.",
                 )
 
@@ -175,7 +175,7 @@ def _sources(site: Site, member: Member, facts: Facts, offset: float) -> Found:
 
 
 def _hardware(site: Site, member: Member, facts: Facts, offset: float) -> Found:
-    if isinstance(member, Gateway) or any("lspci" in what for what in facts.blind):
+    if isinstance(member, Gateway):
         return
     found = gpus(facts.pci)
     if len(found) != member.gpus:
@@ -211,21 +211,21 @@ def _driver(site: Site, member: Member, facts: Facts, offset: float) -> Found:
             "Remove them (apt-get purge), and reboot: module and libraries must come from one source.",
         )
     if not facts.headers and facts.os.startswith("debian"):
-        yield (
-            "error",
-            f"no headers to build the module for kernel {facts.kernel} (linux-headers-{facts.kernel})",
-            "Upgrade to the distribution's current kernel and reboot.",
-        )
+        what = f"no headers to build the module for kernel {facts.kernel} (linux-headers-{facts.kernel})"
+        if facts.container:
+            yield "warning", what, "It is a container: its host must run the same driver version."
+        else:
+            yield "error", what, "Upgrade to the distribution's current kernel and reboot."
     if facts.secure_boot and facts.os.startswith("debian") and not facts.module_key:
         yield (
             "error",
             "Secure Boot is on, and the key that signs the module is not enrolled",
-            "Turn Secure Boot off, enrol /var/lib/dkms/mok.pub at the console, or use Ubuntu's signed modules.",
+            "Turn it off, enrol /var/lib/dkms/mok.pub at the console, or use Ubuntu's signed modules.",
         )
 
 
 def foreign_packages(site: Site, facts: Facts) -> list[str]:
-    """Installed NVIDIA packages that come from neither the source that this site uses nor nowhere any more."""
+    """Installed NVIDIA packages that come from another source than the one this site uses."""
     # Ubuntu's own archive is the source there; elsewhere it is NVIDIA's.
     ours = (site.nvidia.apt_url, site.nvidia.toolkit_url)
     sources: dict[str, set[str]] = {}

@@ -32,7 +32,7 @@ def write(path: Path, hosts: Mapping[str, Sequence[Finding]]) -> None:
 
 
 def show(hosts: Mapping[str, Sequence[Finding]], console: Console | None = None) -> None:
-    """Print the findings as a table on standard error, where pyinfra's own words go; nothing if there are none."""
+    """Print the findings, if any, as a table on standard error, where pyinfra's own words go."""
     findings = [finding for host in sorted(hosts) for finding in hosts[host]]
     if not findings:
         return

@@ -11,14 +11,14 @@ from pyinfra.api import FactBase, FunctionCommand, StringCommand, deploy, operat
 
 from fleet import Gateway, Member, Site
 from roles.wireguard import tunnel
-from steps.packages import packages
+from steps.packages import APT, packages
 from steps.shell import run
 
 KEY = "/etc/wireguard/wg0.key"
 CONF = "/etc/wireguard/wg0.conf"
 UNIT = "wg-quick@wg0.service"
-# The host fills in its private key, without it ever being an argument; the file is nobody else's from its first
-# byte on, and replaces the old one only if wg-quick can read it.
+# The host fills in its private key, without it ever being an argument; the file is nobody else's from its
+# first byte on, and replaces the old one only if wg-quick can read it.
 NEW = "/etc/wireguard/wg0new.conf"
 FILL_IN = (
     f"umask 077; awk 'NR == FNR {{key = $0; next}} {{sub(\"{tunnel.KEY_HERE}\", key)}} 1' {KEY} - > {NEW} "
@@ -41,9 +41,7 @@ def wireguard(site: Site, member: Member) -> None:
     packages(name="Install WireGuard", packages=["wireguard-tools"])
     run(
         name="Install WireGuard without the kernel's help",
-        commands=[
-            "DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300 install wireguard-go"
-        ],
+        commands=[f"{APT} install --no-install-recommends wireguard-go"],
         unless=f"{IN_USERSPACE} || [ -e /sys/class/net/wg0 ] || {{ {IN_KERNEL}; }}",
     )
     own_key(name="Have a key of its own")
@@ -54,7 +52,7 @@ def wireguard(site: Site, member: Member) -> None:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """What a host has: its public key, wg0.conf without the private key, whether that key is the host's own."""
+    """What a host has: public key, wg0.conf without the private one, whether that is its own, wg0 up."""
 
     public_key: str
     conf: str
@@ -156,8 +154,9 @@ def handshake(site: Site):
 
 
 def await_handshake(state: Any, host: Any, endpoint: str) -> bool:
-    """Wait for a handshake on the host, in one command; False, with the way to the cause, if none comes."""
-    age = f"wg show wg0 latest-handshakes | awk -v now=$(date +%s) '$2 > now - {FRESH_S} {{f = 1}} END {{exit !f}}'"
+    """Wait for a handshake, in one command; False, with the way to the cause, if none comes."""
+    fresh = f"'$2 > now - {FRESH_S} {{f = 1}} END {{exit !f}}'"
+    age = f"wg show wg0 latest-handshakes | awk -v now=$(date +%s) {fresh}"
     wait = f"i=0; until {age}; do i=$((i+1)); [ $i -ge {HANDSHAKE_S * 2} ] && exit 1; sleep 0.5; done"
     succeeded = host.get_fact(_Awaited, script=wait)
     if not succeeded:

@@ -34,8 +34,19 @@ else
 fi
 
 if command -v apt-cache >/dev/null; then
-    [ -d "/lib/modules/$(uname -r)/build" ] && say headers installed ||
-        { apt-cache show "linux-headers-$(uname -r)" >/dev/null 2>&1 && say headers obtainable; }
+    # A module that is built for this kernel needs no more headers. New machines come without package lists:
+    # read them into a folder of our own then.
+    if modinfo -F version nvidia >/dev/null 2>&1 || [ -d "/lib/modules/$(uname -r)/build" ]; then
+        say headers installed
+    elif [ "$GPU" = yes ]; then
+        lists=$(mktemp -d)
+        if ! ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1; then
+            timeout 60 apt-get -q update -o Dir::State::lists="$lists" -o Dir::Cache="$lists" >/dev/null 2>&1
+            set_lists="-o Dir::State::lists=$lists -o Dir::Cache=$lists"
+        fi
+        apt-cache ${set_lists:-} show "linux-headers-$(uname -r)" >/dev/null 2>&1 && say headers obtainable
+        rm -rf "$lists"
+    fi
     packages=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 'nvidia-*' 'libnvidia-*' 'libcuda1*' 'cuda-*' \
         'linux-modules-nvidia-*' 2>/dev/null | sed -n 's/^installed //p')
     # Where each installed version comes from: the lines below "***" in apt's table.
@@ -72,10 +83,5 @@ boot=$(od -An -tu1 -j4 -N1 /sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11
 [ "${boot##* }" = 1 ] && say secure_boot on
 if command -v mokutil >/dev/null && [ -f /var/lib/dkms/mok.pub ]; then
     mokutil --test-key /var/lib/dkms/mok.pub 2>/dev/null | grep -q 'already enrolled' && say module_key enrolled
-fi
-if command -v lspci >/dev/null; then
-    lspci -Dnn -d 10de: | sed 's/^/pci /'
-else
-    say blind "names of PCI devices: lspci is missing (package pciutils)"
 fi
 true
