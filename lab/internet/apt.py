@@ -1,4 +1,4 @@
-"""The lab's package repositories, served over HTTP: NVIDIA's driver and toolkit, the kernel's, Docker's."""
+"""The lab's package repositories, served over HTTP: NVIDIA's driver and toolkit, and Docker's."""
 
 from __future__ import annotations
 
@@ -28,21 +28,20 @@ def settled() -> bool:
 def ensure() -> bool:
     """Build what is not up to date, and serve; returns whether anything changed."""
     aptrepo.ensure_key()
-    builders = {"nvidia": _nvidia, "toolkit": _toolkit, "kernel": _kernel, "docker": _docker}
+    builders = {"nvidia": _nvidia, "toolkit": _toolkit, "docker": _docker}
     built = [keep(SERVED / name, made, builders[name]) for name, made in _keys().items()]
     return static.serve("apt", SERVED, PORT) or any(built)
 
 
 def _keys() -> dict[str, str]:
     if not aptrepo.KEY.exists():
-        return dict.fromkeys(("nvidia", "toolkit", "kernel", "docker"), "")
+        return dict.fromkeys(("nvidia", "toolkit", "docker"), "")
     # Whoever replaces the signing key has to sign everything again.
     signing = [aptrepo.KEY, _HERE / "aptrepo.py", Path(__file__)]
     hardware_key = key(signing, hardware.TREES, Path(hardware.__file__), os.uname().release)
     return {
         "nvidia": hardware_key,
         "toolkit": hardware_key,
-        "kernel": hardware_key,
         "docker": key(signing, _HERE / "docker_packages.py"),
     }
 
@@ -60,11 +59,6 @@ def _toolkit(folder: Path) -> None:
     repository.mkdir()
     hardware.toolkit_packages(repository)
     aptrepo.flat(repository, "NVIDIA-toolkit")
-
-
-def _kernel(folder: Path) -> None:
-    hardware.kernel_packages(folder)
-    aptrepo.flat(folder, "Lab-kernel")
 
 
 def _docker(folder: Path) -> None:
