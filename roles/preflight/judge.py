@@ -191,7 +191,8 @@ def _hardware(site: Site, member: Member, facts: Facts, offset: float) -> Found:
     try:
         flavour(facts.pci, site.nvidia.branch) if found else None
     except DriverError as error:
-        yield "error", str(error).partition(". ")[0], str(error).partition(". ")[2] or "Change nvidia.branch."
+        what, _, remedy = str(error).partition(". ")
+        yield "error", what, remedy
 
 
 def _driver(site: Site, member: Member, facts: Facts, offset: float) -> Found:

@@ -1,0 +1,50 @@
+"""Settings of every host, checked by the programs that read them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from roles.base import came_by_key, is_jump_host
+from steps.files import render
+from tests.unit.examples import example_site
+from tests.unit.real_programs import complaints, sshd
+
+SITE = example_site()
+
+
+@pytest.mark.parametrize("hop", [True, False])
+def test_sshd_accepts_its_drop_in(hop: bool, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    settings = tmp_path / "sshd_config"
+    settings.write_text(render("base/sshd.conf", hop=hop))
+    # sshd wants its user and its folder, which only an installed one has: lent for this one process.
+    passwd = tmp_path / "passwd"
+    passwd.write_text(Path("/etc/passwd").read_text() + "sshd:x:65000:65534::/run/sshd:/usr/sbin/nologin\n")
+    lend = f"mount --bind {passwd} /etc/passwd && mount -t tmpfs none /run && mkdir -m 755 /run/sshd"
+    check = f"{lend} && {sshd()} -t -f {settings} -h {key}"
+    assert complaints(["unshare", "--mount", "sh", "-c", check]) == ""
+
+
+def test_the_gateway_bears_every_host_behind_it_at_once() -> None:
+    assert "MaxStartups 100:30:200" in render("base/sshd.conf", hop=is_jump_host(SITE, SITE.gateway))
+    assert "MaxStartups" not in render("base/sshd.conf", hop=is_jump_host(SITE, SITE.nodes[0]))
+
+
+def test_passwords_stay_where_the_deploy_came_in_with_one() -> None:
+    assert not came_by_key({"ssh_password": "secret"})
+    assert came_by_key({"ssh_key": "/home/ops/.ssh/id_ed25519"})
+
+
+def test_apt_reads_its_settings(tmp_path: Path) -> None:
+    settings = tmp_path / "apt.conf"
+    settings.write_text(render("base/apt.conf"))
+    assert complaints(["apt-config", "-c", settings, "dump"]) == ""
+
+
+def test_a_container_gets_no_settings_of_its_hosts_kernel() -> None:
+    assert "kernel." not in render("base/sysctl.conf", container=True)
+    assert "kernel." in render("base/sysctl.conf", container=False)
