@@ -13,7 +13,6 @@ from fleet.quantities import (
     Email,
     Endpoint,
     File,
-    Flag,
     KeySource,
     Network,
     Number,
@@ -36,11 +35,19 @@ class Section(BaseModel):
 class Ssh(Section):
     """How one host is reached."""
 
-    user: Text = Field("root", description="login; anyone but root works through sudo without a password")
-    port: Port = Field(22, description="TCP port of sshd; the firewall keeps this one open")
-    key: File | None = Field(None, description="private key file; none: the agent and the usual ~/.ssh keys")
-    jump: Text | None = Field(None, description="host of this inventory to go through; none: straight")
-    address: Endpoint | None = Field(None, description="name or IP to dial where it is not the host's name")
+    user: Text = Field(
+        default="root", description="login; anyone but root works through sudo without a password"
+    )
+    port: Port = Field(default=22, description="TCP port of sshd; the firewall keeps this one open")
+    key: File | None = Field(
+        default=None, description="private key file; none: the agent and the usual ~/.ssh keys"
+    )
+    jump: Text | None = Field(
+        default=None, description="host of this inventory to go through; none: straight"
+    )
+    address: Endpoint | None = Field(
+        default=None, description="name or IP to dial where it is not the host's name"
+    )
 
 
 class Acme(Section):
@@ -48,117 +55,161 @@ class Acme(Section):
 
     email: Email = Field(description="where the certificate authority sends its warnings")
     challenge: Literal["http", "tls", "dns"] = Field(
-        "http", description="proof of the domain: http over port 80, tls over port 443, dns by a TXT record"
+        default="http",
+        description="proof of the domain: http over port 80, tls over port 443, dns by a TXT record",
     )
-    dns_provider: Text | None = Field(None, description="Traefik's name of the DNS provider, for challenge dns")
+    dns_provider: Text | None = Field(
+        default=None, description="Traefik's name of the DNS provider, for challenge dns"
+    )
     dns_env: tuple[Text, ...] = Field(
-        (), description="names of the variables that provider reads; their values are secrets of [acme]"
+        default=(),
+        description="names of the variables that provider reads; their values are secrets of [acme]",
     )
     server: Url = Field(LETS_ENCRYPT, description="ACME directory of the certificate authority")
-    server_ca: File | None = Field(None, description="PEM file that signs the ACME server itself; none: public")
-    root: File | None = Field(None, description="PEM file that clients must trust; none: a public authority")
+    server_ca: File | None = Field(
+        default=None, description="PEM file that signs the ACME server itself; none: public"
+    )
+    root: File | None = Field(
+        default=None, description="PEM file that clients must trust; none: a public authority"
+    )
 
 
 class Images(Section):
     """Container images of the site's own services, and the base of the studio's."""
 
-    traefik: Text = Field("traefik:v3.7.15", description="Traefik on the gateway and on every node")
-    registry: Text = Field("registry:2.8.3", description="the gateway's image registry")
-    haproxy: Text = Field("haproxy:3.0", description="filter before the Docker socket of a node")
-    studio_base: Text = Field("python:3.11-slim-bookworm", description="base image of the studio")
+    traefik: Text = Field(default="traefik:v3.7.15", description="Traefik on the gateway and on every node")
+    registry: Text = Field(default="registry:2.8.3", description="the gateway's image registry")
+    haproxy: Text = Field(default="haproxy:3.0", description="filter before the Docker socket of a node")
+    studio_base: Text = Field(default="python:3.11-slim-bookworm", description="base image of the studio")
 
 
 class Docker(Section):
     """Docker Engine of every host."""
 
     source: Literal["auto", "distribution", "docker"] = Field(
-        "auto", description="where Engine comes from; auto: the distribution's package where it knows CDI"
+        default="auto",
+        description="where Engine comes from; auto: the distribution's package where it knows CDI",
     )
-    apt_url: Url = Field("https://download.docker.com/linux", description="Docker's package repository")
+    apt_url: Url = Field(
+        default="https://download.docker.com/linux", description="Docker's package repository"
+    )
     apt_key: KeySource = Field(
-        "https://download.docker.com/linux/debian/gpg",
+        default="https://download.docker.com/linux/debian/gpg",
         description="its signing key: a URL that the host fetches, or a file here",
     )
-    mirrors: tuple[Url, ...] = Field((), description="mirrors asked before Docker Hub")
+    mirrors: tuple[Url, ...] = Field(default=(), description="mirrors asked before Docker Hub")
     address_pool: Network = Field(
-        "10.201.0.0/16", validate_default=True, description="network that Docker cuts its /24 bridges from"
+        default="10.201.0.0/16",
+        validate_default=True,
+        description="network that Docker cuts its /24 bridges from",
     )
 
 
 class Nvidia(Section):
     """Driver and container toolkit of the GPU hosts."""
 
-    branch: Count = Field(580, description="driver branch; changing it installs, reboots and verifies node by node")
+    branch: Count = Field(
+        default=580, description="driver branch; changing it installs, reboots and verifies node by node"
+    )
     apt_url: Url = Field(
-        "https://developer.download.nvidia.com/compute/cuda/repos", description="driver package repository"
+        default="https://developer.download.nvidia.com/compute/cuda/repos",
+        description="driver package repository",
     )
     apt_key: KeySource | None = Field(
-        None, description="its signing key, URL or file here; none: the key in the repository of each release"
+        default=None,
+        description="its signing key, URL or file here; none: the key in the repository of each release",
     )
     toolkit_url: Url = Field(
-        "https://nvidia.github.io/libnvidia-container/stable/deb", description="container toolkit repository"
+        default="https://nvidia.github.io/libnvidia-container/stable/deb",
+        description="container toolkit repository",
     )
     toolkit_key: KeySource = Field(
-        "https://nvidia.github.io/libnvidia-container/gpgkey", description="its signing key, URL or file here"
+        default="https://nvidia.github.io/libnvidia-container/gpgkey",
+        description="its signing key, URL or file here",
     )
-    toolkit_version: Text = Field("1.20.0-1", description="exact version; CVE-2026-24260 is fixed since 1.19.1")
+    toolkit_version: Text = Field(
+        default="1.20.0-1", description="exact version; CVE-2026-24260 is fixed since 1.19.1"
+    )
 
 
 class Wireguard(Section):
     """The private network wg0 between gateway and nodes."""
 
-    port: Port = Field(51820, description="UDP port of the gateway")
+    port: Port = Field(default=51820, description="UDP port of the gateway")
     network: Network = Field(
-        "10.88.0.0/24", validate_default=True, description="addresses: gateway .1, nodes .11, .12, … in order"
+        default="10.88.0.0/24",
+        validate_default=True,
+        description="addresses: gateway .1, nodes .11, .12, … in order",
     )
-    endpoint: Endpoint | None = Field(None, description="what nodes dial; none: the gateway's address or name")
-    keepalive_s: Seconds = Field(25, description="seconds between a node's keepalives, for those behind NAT")
+    endpoint: Endpoint | None = Field(
+        default=None, description="what nodes dial; none: the gateway's address or name"
+    )
+    keepalive_s: Seconds = Field(
+        default=25, description="seconds between a node's keepalives, for those behind NAT"
+    )
 
 
 class Firewall(Section):
     """The site's own nftables table."""
 
-    rollback_s: Count = Field(60, description="seconds until old rules return if SSH does not come back")
-    extra_tcp: tuple[Port, ...] = Field((), description="further TCP ports to open to everyone on every host")
+    rollback_s: Count = Field(
+        default=60, description="seconds until old rules return if SSH does not come back"
+    )
+    extra_tcp: tuple[Port, ...] = Field(
+        default=(), description="further TCP ports to open to everyone on every host"
+    )
 
 
 class Studio(Section):
     """The studio image and its containers."""
 
-    hub: Url = Field("https://huggingface.co", description="model hub that weights are fetched from")
-    package_index: Url = Field("https://pypi.org/simple", description="Python package index of the image build")
-    torch_index: Url = Field("https://download.pytorch.org/whl/cu130", description="index that torch comes from")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="what the engine computes on")
-    stop_grace_s: Seconds = Field(120, description="seconds a stopping studio has to save its jobs")
-    shm_size: Size = Field("1GiB", validate_default=True, description="shared memory of a studio container")
+    hub: Url = Field(default="https://huggingface.co", description="model hub that weights are fetched from")
+    package_index: Url = Field(
+        default="https://pypi.org/simple", description="Python package index of the image build"
+    )
+    torch_index: Url = Field(
+        default="https://download.pytorch.org/whl/cu130", description="index that torch comes from"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="what the engine computes on")
+    stop_grace_s: Seconds = Field(default=120, description="seconds a stopping studio has to save its jobs")
+    shm_size: Size = Field(
+        default="1GiB", validate_default=True, description="shared memory of a studio container"
+    )
     external_image: Text | None = Field(
-        None, description="image by digest in a registry of your own; none: built and kept on the gateway"
+        default=None,
+        description="image by digest in a registry of your own; none: built and kept on the gateway",
     )
 
 
 class Traefik(Section):
     """Both tiers of Traefik."""
 
-    log_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = Field("INFO", description="least level that is logged")
-    read_timeout_s: Count = Field(300, description="seconds for a request to arrive; bounds the longest upload")
-    idle_timeout_s: Count = Field(180, description="seconds an idle client connection is kept")
-    dial_timeout_s: Count = Field(5, description="seconds to connect to a node or a studio")
-    grace_s: Seconds = Field(60, description="seconds for open requests to end when Traefik stops")
-    health_interval_s: Count = Field(1, description="seconds between health checks of studios and nodes")
-    health_timeout_s: Count = Field(5, description="seconds after which a health check has failed")
-    throttle_ms: Number = Field(200, description="milliseconds in which changes of containers are gathered")
+    log_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = Field(
+        default="INFO", description="least level that is logged"
+    )
+    read_timeout_s: Count = Field(
+        default=300, description="seconds for a request to arrive; bounds the longest upload"
+    )
+    idle_timeout_s: Count = Field(default=180, description="seconds an idle client connection is kept")
+    dial_timeout_s: Count = Field(default=5, description="seconds to connect to a node or a studio")
+    grace_s: Seconds = Field(default=60, description="seconds for open requests to end when Traefik stops")
+    health_interval_s: Count = Field(
+        default=1, description="seconds between health checks of studios and nodes"
+    )
+    health_timeout_s: Count = Field(default=5, description="seconds after which a health check has failed")
+    throttle_ms: Number = Field(
+        default=200, description="milliseconds in which changes of containers are gathered"
+    )
     dashboard_users: tuple[Text, ...] = Field(
-        (), description="logins of the dashboard on the private network; none: no dashboard"
+        default=(), description="logins of the dashboard on the private network; none: no dashboard"
     )
     basic_auth_cost: Annotated[int, Field(ge=4, le=31, strict=True)] = Field(
-        8, description="bcrypt cost of logins; each step doubles the time of every request's check"
+        default=8, description="bcrypt cost of logins; each step doubles the time of every request's check"
     )
-    hsts_s: Seconds = Field(31536000, description="seconds browsers insist on HTTPS")
+    hsts_s: Seconds = Field(default=31536000, description="seconds browsers insist on HTTPS")
 
 
 class Registry(Section):
     """The gateway's image registry."""
 
-    port: Port = Field(5000, description="TCP port, on the private network only")
-
-
+    port: Port = Field(default=5000, description="TCP port, on the private network only")

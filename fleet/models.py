@@ -32,9 +32,9 @@ class Gateway(Section):
     """The host that the domain points to."""
 
     host: Endpoint = Field(description="its name, in pyinfra and for SSH")
-    ssh: Ssh = Field(Ssh(), description="how it is reached")
+    ssh: Ssh = Field(default=Ssh(), description="how it is reached")
     address: Address | None = Field(
-        None, description="IP its public listeners bind and DNS points at; none: all addresses"
+        default=None, description="IP its public listeners bind and DNS points at; none: all addresses"
     )
 
 
@@ -44,8 +44,8 @@ class Node(Section):
     host: Endpoint = Field(description="its name, in pyinfra and for SSH")
     gpus: Count = Field(description="how many GPUs it has")
     gpu_memory: Size = Field(description="memory of each")
-    ssh: Ssh = Field(Ssh(), description="how it is reached")
-    wg_address: Address | None = Field(None, description="address on wg0; none: the next after .10")
+    ssh: Ssh = Field(default=Ssh(), description="how it is reached")
+    wg_address: Address | None = Field(default=None, description="address on wg0; none: the next after .10")
 
 
 class Project(Section):
@@ -53,8 +53,10 @@ class Project(Section):
 
     name: Text = Field(description="DNS label of at most 30 characters; part of the URL")
     node: Text = Field(description="host of the node that holds it")
-    gpus: Count = Field(description="how many GPUs, wherever they are free; or else: slots")
-    slots: tuple[Number, ...] = Field((), description="these GPUs, counted from 0 in PCI order")
+    gpus: Count = Field(description="how many GPUs; or name them in slots instead")
+    slots: tuple[Number, ...] = Field(
+        default=(), min_length=1, description="these GPUs, counted from 0 in PCI order"
+    )
     model: Text = Field(description="name in the catalogue or in models")
     users: tuple[Text, ...] = Field(description="logins")
 
@@ -63,7 +65,7 @@ class Project(Section):
     def _count_slots(cls, data: Any) -> Any:
         """`slots` says how many GPUs as well, so that everyone can read `gpus`."""
         if isinstance(data, dict) and "gpus" not in data and isinstance(data.get("slots"), (list, tuple)):
-            return data | {"gpus": max(len(data["slots"]), 1)}
+            return {**data, "gpus": max(len(data["slots"]), 1)}
         return data
 
 
@@ -72,32 +74,34 @@ class Model(Section):
 
     name: Text = Field(description="what projects call it")
     repo: Repository = Field(description="owner/name on the hub")
-    revision: Text = Field("main", description="branch, tag or commit; in a loaded site the commit of its lock")
+    revision: Text = Field(
+        default="main", description="branch, tag or commit; in a loaded site the commit of its lock"
+    )
     memory: Size = Field(description="GPU memory it needs to serve")
-    lock: File = Field(description="its lock file: revision, files, checksums; default weights/<name>.lock.json")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_lock(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "lock" not in data and isinstance(data.get("name"), str):
-            return data | {"lock": REPO / "weights" / f"{data['name']}.lock.json"}
-        return data
+    lock: File = Field(
+        default_factory=lambda read: REPO / "weights" / f"{read['name']}.lock.json",
+        description="its lock file: revision, files, checksums; weights/<name>.lock.json",
+    )
 
 
 Member = Gateway | Node
 
 
 class Site(Section):
-    """Everything the roles may know; made by `fleet.site` or `fleet.load`, never by hand."""
+    """Everything the roles may know; made by `fleet.site` or `fleet.load`, never by hand.
 
-    name: Text = Field(description="default: the inventory file's stem")
-    file: Path = Field(description="the inventory file")
-    domain: Domain = Field(description="where browsers find the site")
+    file: the inventory. name: its stem. models: the catalogue's and the inventory's own.
+    secrets: passwords by project and user.
+    """
+
+    name: Text
+    file: Path
+    domain: Domain
     acme: Acme
     gateway: Gateway
     nodes: tuple[Node, ...]
     projects: tuple[Project, ...] = ()
-    models: tuple[Model, ...] = Field((), description="the catalogue and the inventory's own")
+    models: tuple[Model, ...] = ()
     images: Images = Images()
     docker: Docker = Docker()
     nvidia: Nvidia = Nvidia()
@@ -106,9 +110,9 @@ class Site(Section):
     studio: Studio = Studio()
     traefik: Traefik = Traefik()
     registry: Registry = Registry()
-    known_hosts: File = Field(description="host keys; default inventory/<site>.known_hosts")
-    secrets_file: File = Field(description="passwords; default inventory/<site>.secrets.toml")
-    secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict, exclude=True, repr=False)
+    known_hosts: File
+    secrets_file: File
+    secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)
 
     @property
     def members(self) -> list[Member]:
@@ -164,7 +168,10 @@ class Site(Section):
 def wg_addresses(network: ipaddress.IPv4Network, gateway: Gateway, nodes: Sequence[Node]) -> dict[str, str]:
     """Addresses on wg0 by host: the gateway's is the first, nodes follow from .11 on in their order."""
     first = int(network.network_address)
-    own = {node.host: node.wg_address or str(ipaddress.IPv4Address(first + 11 + n)) for n, node in enumerate(nodes)}
+    own = {
+        node.host: node.wg_address or str(ipaddress.IPv4Address(first + 11 + n))
+        for n, node in enumerate(nodes)
+    }
     return {gateway.host: str(ipaddress.IPv4Address(first + 1)), **own}
 
 

@@ -104,10 +104,16 @@ File = Annotated[Path, AfterValidator(Path.expanduser)]
 Network = Annotated[ipaddress.IPv4Network, BeforeValidator(_network)]
 
 Url = Annotated[Text, _check(_is_url, "is not an http(s) URL.")]
-KeySource = Annotated[Text, _check(_is_key_source, "is neither an https URL nor the absolute path of a file here.")]
+KeySource = Annotated[
+    Text, _check(_is_key_source, "is neither an https URL nor the absolute path of a file here.")
+]
 Email = Annotated[Text, _check(_is_email, "is not an e-mail address.")]
-Hostname = Annotated[
-    Text, _check(is_hostname, "is not a host name: letters, digits and hyphens between dots, no more.")
+Label = Annotated[
+    Text,
+    _check(
+        lambda value: len(value) <= 63 and bool(LABEL.fullmatch(value)),
+        "is not a label: small letters, digits and hyphens inside, no more.",
+    ),
 ]
 Domain = Annotated[
     Text,
@@ -118,6 +124,11 @@ Domain = Annotated[
 ]
 Address = Annotated[Text, _check(is_address, 'is not an IP address, such as "192.0.2.10".')]
 Endpoint = Annotated[
-    Text, _check(lambda value: is_hostname(value) or is_address(value), "is neither a host name nor an IP address.")
+    Text,
+    _check(
+        lambda value: is_hostname(value) or is_address(value), "is neither a host name nor an IP address."
+    ),
 ]
-Repository = Annotated[Text, _check(lambda value: bool(REPOSITORY.fullmatch(value)), 'is not of the form "owner/name".')]
+Repository = Annotated[
+    Text, _check(lambda value: bool(REPOSITORY.fullmatch(value)), 'is not of the form "owner/name".')
+]
