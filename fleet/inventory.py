@@ -49,7 +49,8 @@ def site(file: str, inventory: Mapping[str, Any]) -> tuple[Group, Group]:
 def load(path: Path | str, prepared: bool = True) -> Site:
     """Execute an inventory file and return its site, without pyinfra.
 
-    prepared: whether the files that commands make (host keys, weights locks, secrets) must be there.
+    prepared: whether the files that commands make (host keys, weights locks, secrets) must be there;
+        if not, a model's revision is the inventory's, not its lock's.
     Raises WrongInventory, or what the file itself raises.
     """
     path = Path(path)
@@ -96,7 +97,7 @@ def build(file: Path, inventory: object, prepared: bool = True) -> Site:
         domain=draft.head.domain,
         nodes=tuple(item.value for item in draft.nodes),
         projects=tuple(item.value for item in draft.projects),
-        models=tuple(_pinned(item.value, locks) for item in draft.models),
+        models=tuple(_pinned(item.value, locks if prepared else {}) for item in draft.models),
         known_hosts=known_hosts,
         secrets_file=secrets_file,
         secrets=found,  # pyright: ignore[reportArgumentType]  (pydantic wraps each one)
