@@ -5,6 +5,7 @@ import sys
 from pyinfra import config
 
 from steps.commandline import check, exit_with_an_error_on_interrupt
+from steps.order import follow_the_file
 from steps.ssh import use_prompt_transport
 
 config.REQUIRE_PYINFRA_VERSION = "~=3.10"
@@ -12,6 +13,7 @@ config.REQUIRE_PYINFRA_VERSION = "~=3.10"
 # easier to read than a site changed everywhere but there.
 config.FAIL_PERCENT = 0
 
+follow_the_file()
 use_prompt_transport()
 exit_with_an_error_on_interrupt()
 check(sys.argv[1:])
