@@ -12,6 +12,7 @@ from fleet import Gateway, Site, context, studio_image
 from steps.files import File, place, render
 from steps.images import ImageDigest
 from steps.packages import packages
+from steps.platform import platform
 
 
 @deploy("Image")
@@ -19,7 +20,9 @@ def image(site: Site, member: Gateway) -> None:
     """Build and push the studio's image where the registry lacks it."""
     if site.studio.external_image:
         return
-    packages(name="Install the image builder", packages=["buildah"])
+    # From 1.39 on buildah starts only where netavark is, whatever network it is told to use.
+    network = ["netavark"] if platform().release == "debian13" else []
+    packages(name="Install the image builder", packages=["buildah", *network])
     place(
         name="Tell the builder about mirrors and registry",
         files=[File("/etc/containers/registries.conf.d/50-vibevoice.conf", registries(site))],

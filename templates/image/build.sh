@@ -11,8 +11,12 @@ quietly() {
     "$@" > "$work/log" 2>&1 || { echo "$1 $2 failed; its last lines:" >&2; tail -n 30 "$work/log" >&2; exit 1; }
 }
 
+# The builder asks for a million open files and processes where nobody says less; not every host grants that.
+limits() { prlimit --noheadings --raw --output SOFT,HARD "--$1" | sed 's/unlimited/-1/g; s/  */:/'; }
+
 # Chroot isolation wants neither a runtime nor cgroups; the host's network reaches the package index.
-quietly buildah bud --layers --isolation chroot --network host {{ arguments }} -t "$reference" "$work/context"
+quietly buildah bud --layers --isolation chroot --network host --ulimit "nofile=$(limits nofile)" \
+    --ulimit "nproc=$(limits nproc)" {{ arguments }} -t "$reference" "$work/context"
 # zstd unpacks several times faster on the nodes, where the time counts. Builders before 1.24 only know gzip.
 case $(buildah push --help) in
 *--compression-format*) compression="--compression-format zstd" ;;
