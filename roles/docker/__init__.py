@@ -50,7 +50,7 @@ def _boot_files() -> list[File]:
 def _install(site: Site) -> None:
     here = platform()
     if not engine.from_vendor(site, here):
-        packages(name="Install Docker", packages=engine.DISTRIBUTION, hold=True)
+        packages(name="Install Docker", packages=engine.distribution(here), hold=True)
         return
     repository = sources(name="Add Docker's repository", sources=[engine.source(site, here)])
     # They conflict with the distribution's, so apt takes those out in the same step.

@@ -14,7 +14,6 @@ from steps.sources import Source
 # between major releases with its updates, which live-restore does not survive.
 DISTRIBUTIONS_WITH_CDI = {"debian13"}
 
-DISTRIBUTION = ("docker.io",)
 VENDOR = ("docker-ce", "docker-ce-cli", "containerd.io")
 
 # Keys that dockerd reads again on SIGHUP; other changes need a restart, which live-restore makes harmless.
@@ -35,6 +34,11 @@ def from_vendor(site: Site, platform: Platform) -> bool:
     if site.docker.source == "auto":
         return platform.release not in DISTRIBUTIONS_WITH_CDI
     return site.docker.source == "docker"
+
+
+def distribution(platform: Platform) -> tuple[str, ...]:
+    """The distribution's own packages; Debian 13's docker.io only recommends the command line client."""
+    return ("docker.io", "docker-cli") if platform.release == "debian13" else ("docker.io",)
 
 
 def source(site: Site, platform: Platform) -> Source:
