@@ -4,8 +4,9 @@ Where a value is wrong it is reported and left out. What is left out of a draft 
 where there is none; the checks that follow look only at what is there.
 """
 
-from collections.abc import Mapping
-from copy import copy
+import copy
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -62,13 +63,17 @@ class Item(Generic[M]):
 
 @dataclass(frozen=True)
 class Draft:
-    """What could be read of an inventory. A section is None where it is no group of keys at all."""
+    """What could be read of an inventory. A section is None where it is no group of keys at all.
+
+    incomplete: of gateway, nodes, projects and models those of which something could not be read.
+    """
 
     head: Head
     sections: Mapping[str, Any]
     nodes: list[Item[Node]]
     projects: list[Item[Project]]
     models: list[Item[Model]]
+    incomplete: frozenset[str]
 
     @property
     def hosts(self) -> list[tuple[str, Gateway | Node]]:
@@ -81,22 +86,38 @@ class Draft:
 def read(raw: object, report: Report) -> Draft:
     """Read every part of an inventory's dictionary; what is wrong goes to the report."""
     if not isinstance(raw, Mapping):
-        report.add(
-            "site()", f"was given {shown(raw)}; it wants the file and a dictionary: site(__file__, {{…}})."
-        )
+        report.add("site()", f"was given {shown(raw)}, but wants a dictionary: site(__file__, {{…}}).")
         raw = {}
     for key in (key for key in raw if key not in KEYS):
         known = f"Known are {', '.join(KEYS)}."
         report.add(str(key), f"is not a key that exists here. {guess(key, KEYS, known)}")
     head = part(Head, {key: raw[key] for key in Head.model_fields if key in raw}, "", report)
+    sections = {key: part(model, raw.get(key, {}), key, report) for key, model in SECTIONS.items()}
+    nodes = _items(Node, "nodes", "host", raw, report)
+    projects = _items(Project, "projects", "name", raw, report)
     models = _items(Model, "models", "name", raw, report)
+    gateway: Any = sections["gateway"]
+    lost = {
+        "gateway": gateway is None or gateway.host is None,
+        "nodes": _lost(raw.get("nodes", []), [item.value.host for item in nodes]),
+        "projects": _lost(
+            raw.get("projects", []), [item.value.name and item.value.users for item in projects]
+        ),
+        "models": _lost(raw.get("models", []), [item.value.name for item in models]),
+    }
     return Draft(
         head=head or lenient(Head).model_validate({}),
-        sections={key: part(model, raw.get(key, {}), key, report) for key, model in SECTIONS.items()},
-        nodes=_items(Node, "nodes", "host", raw, report),
-        projects=_items(Project, "projects", "name", raw, report),
+        sections=sections,
+        nodes=nodes,
+        projects=projects,
         models=[*models, *_catalogue(except_for={item.value.name for item in models})],
+        incomplete=frozenset(key for key, is_lost in lost.items() if is_lost),
     )
+
+
+def _lost(entries: object, names: Sequence[object]) -> bool:
+    """Whether an entry is missing, or its name is, so that "there is no such" would be a rash word."""
+    return not isinstance(entries, (list, tuple)) or len(entries) > len(names) or None in names
 
 
 def part(model: type[M], raw: object, key: str, report: Report) -> M | None:
@@ -105,12 +126,27 @@ def part(model: type[M], raw: object, key: str, report: Report) -> M | None:
         return model.model_validate(raw)
     except ValidationError as error:
         errors = error.errors()
+    places = {one["loc"] for one in errors}
     for one in errors:
-        report.add(_dotted(key, one["loc"]), sentence(model, one))
+        # A list with a wrong item is also "too short" for pydantic; the item says it all.
+        if not any(place[: len(one["loc"])] == one["loc"] != place for place in places):
+            report.add(_dotted(key, one["loc"]), sentence(model, one))
     if not isinstance(raw, Mapping):
         return None
-    wrong = {one["loc"][0] for one in errors if one["loc"]}
-    return lenient(model).model_validate({key: value for key, value in raw.items() if key not in wrong})
+    return lenient(model).model_validate(_without(raw, places))
+
+
+def _without(raw: Mapping[str, Any], places: Iterable[tuple[int | str, ...]]) -> dict[str, Any]:
+    """A copy that lacks the keys at these places; of a list with a wrong item, the whole list."""
+    rest = copy.deepcopy(dict(raw))
+    for place in places:
+        group: Any = rest
+        keys = list(itertools.takewhile(lambda step: isinstance(step, str), place))
+        for step in keys[:-1]:
+            group = group.get(step, {})
+        if keys:
+            group.pop(keys[-1], None)
+    return rest
 
 
 @cache
@@ -119,7 +155,7 @@ def lenient(model: type[M]) -> type[M]:
     optional: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         if field.is_required():
-            without = copy(field)
+            without = copy.copy(field)
             without.default = None
             optional[name] = (field.annotation, without)
     return create_model(f"{model.__name__}Draft", __base__=model, **optional)
@@ -128,9 +164,7 @@ def lenient(model: type[M]) -> type[M]:
 def _items(model: type[M], key: str, name: str, raw: Mapping[str, Any], report: Report) -> list[Item[M]]:
     entries = raw.get(key, [])
     if not isinstance(entries, (list, tuple)):
-        report.add(
-            key, f"is {shown(entries)}, but must be a list, so that nothing can be in it twice unseen."
-        )
+        report.add(key, f"is {shown(entries)}, but must be a list of groups of keys, [{{…}}, {{…}}].")
         return []
     items: list[Item[M]] = []
     for place, entry in enumerate(entries):

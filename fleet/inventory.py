@@ -88,7 +88,8 @@ def build(file: Path, inventory: object, prepared: bool = True) -> Site:
     # Without `prepared` a missing file is no mistake; what is there is used all the same.
     aside = report if prepared else Report(file)
     locks = files.check(draft, known_hosts, aside)
-    found = secrets.gather(_wanted_secrets(draft), secrets_file, aside)
+    whole = not draft.incomplete & {"projects"} and bool(draft.sections["acme"] and draft.sections["traefik"])
+    found = secrets.gather(_wanted_secrets(draft), whole, secrets_file, aside)
     if report.mistakes:
         raise WrongInventory(report.mistakes)
     return Site(

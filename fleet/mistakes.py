@@ -62,8 +62,9 @@ def listed(words: Iterable[str]) -> str:
 
 
 def guess(wrong: object, right: Iterable[str], otherwise: str) -> str:
-    """`Did you mean gpus?` where one of `right` is close, else `otherwise`."""
-    close = get_close_matches(str(wrong), list(right), n=1)
+    """`Did you mean gpus?` where one of `right` is close or begins so, else `otherwise`."""
+    right, start = list(right), f"{wrong}."
+    close = [name for name in right if name.startswith(start)] or get_close_matches(str(wrong), right, n=1)
     return f"Did you mean {close[0]}?" if close else otherwise
 
 

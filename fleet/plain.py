@@ -20,6 +20,7 @@ EXPECTED = {
     "model_attributes_type": 'must be a group of keys in braces, {"key": …}',
     "path_type": "must be the path of a file, in quotes",
     "string_too_short": "must not be empty",
+    "too_short": "must not be empty",
 }
 
 

@@ -32,11 +32,14 @@ class Wanted:
         return "VV_SECRET_" + re.sub(r"[^A-Z0-9]", "_", f"{self.group}_{self.user}".upper())
 
 
-def gather(wanted: Iterable[Wanted], file: Path, report: Report) -> dict[str, dict[str, str]]:
-    """The secrets asked for, those of the environment first; what is missing or weak is reported."""
+def gather(wanted: Iterable[Wanted], whole: bool, file: Path, report: Report) -> dict[str, dict[str, str]]:
+    """The secrets asked for, those of the environment first; what is missing or weak is reported.
+
+    whole: whether `wanted` is all there is, so that anything else in the file is a mistake.
+    """
     wanted = list(wanted)
     table = read(file, report)
-    if table is not None:
+    if table is not None and whole:
         _report_strangers(table, wanted, file, report)
     _report_shared_variables(wanted, report)
     found: dict[str, dict[str, str]] = {}

@@ -19,7 +19,8 @@ def check(draft: Draft, known_hosts: Path, report: Report) -> dict[str, Lock]:
             report.add(key, f"is {near(file)}, and there is no such file.")
     _check_known_hosts(draft, known_hosts, report)
     used = {item.value.model for item in draft.projects}
-    locks = {item.value.name: _lock(item, report) for item in draft.models if item.value.name in used}
+    models = {item.value.name: item for item in reversed(draft.models) if item.value.name in used}
+    locks = {name: _lock(item, report) for name, item in models.items()}
     return {name: lock for name, lock in locks.items() if lock}
 
 
@@ -63,7 +64,7 @@ def _lock(item: Item[Model], report: Report) -> Lock | None:
     except WrongLock as error:
         report.add(key, f"is {near(model.lock)}, which {error}. Run {command} again.")
         return None
-    if lock.repo != model.repo:
+    if model.repo and lock.repo != model.repo:
         report.add(
             key, f"is {near(model.lock)}, which pins {lock.repo}, not {model.repo}. Run {command} again."
         )

@@ -11,12 +11,12 @@ Hosts = Sequence[tuple[str, Gateway | Node]]
 
 def check(draft: Draft, report: Report) -> None:
     """Report hosts that appear twice and jumps that lead nowhere."""
-    if draft.sections["gateway"] and not draft.nodes and "nodes" not in {m.key for m in report.mistakes}:
+    if not draft.nodes and "nodes" not in draft.incomplete:
         report.add("nodes", "is empty. Name at least one host with GPUs.")
     named = [(key, member) for key, member in draft.hosts if member.host]
     _check_twice(named, report)
     _check_addresses(named, report)
-    _check_jumps(named, report)
+    _check_jumps(named, not draft.incomplete & {"gateway", "nodes"}, report)
 
 
 def _check_twice(hosts: Hosts, report: Report) -> None:
@@ -24,9 +24,7 @@ def _check_twice(hosts: Hosts, report: Report) -> None:
     for key, member in hosts:
         other = first.setdefault(member.host.lower(), key)
         if other != key:
-            report.add(
-                f"{key}.host", f"is {member.host}, but so is {other}.host. Every host may appear once."
-            )
+            report.add(f"{key}.host", f"is {member.host}, but so is {other}.host. Name every host once.")
 
 
 def _check_addresses(hosts: Hosts, report: Report) -> None:
@@ -43,21 +41,21 @@ def _check_addresses(hosts: Hosts, report: Report) -> None:
             )
 
 
-def _check_jumps(hosts: Hosts, report: Report) -> None:
+def _check_jumps(hosts: Hosts, complete: bool, report: Report) -> None:
     jumps = {member.host: member.ssh.jump for _, member in hosts}
     for key, member in hosts:
         jump = member.ssh.jump
         if jump is None:
             continue
         if jump not in jumps:
+            if not complete:
+                continue
             known = [host for host in jumps if host != member.host]
             hint = guess(jump, known, f"Known are {', '.join(known)}.")
             report.add(f"{key}.ssh.jump", f"is {jump}, which is no host of this inventory. {hint}")
         elif member.host in (path := _follow(member.host, jumps)):
             way = " → ".join([member.host, *path])
-            report.add(
-                f"{key}.ssh.jump", f"goes round in a circle ({way}). One of them must be reached straight."
-            )
+            report.add(f"{key}.ssh.jump", f"goes round in a circle ({way}). Reach one of them straight.")
 
 
 def _follow(host: str, jumps: Mapping[str, str | None]) -> list[str]:

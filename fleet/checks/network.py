@@ -93,7 +93,7 @@ def _check_apart(wireguard: Wireguard, docker: Docker, report: Report) -> None:
 def _check_challenge(acme: Acme, report: Report) -> None:
     if acme.challenge == "dns" and not acme.dns_provider:
         report.add(
-            "acme.dns_provider", 'is missing, and challenge is "dns". Name the provider as Traefik calls it.'
+            "acme.dns_provider", 'is missing, and challenge is "dns". Name the provider as Traefik does.'
         )
     if acme.challenge != "dns" and acme.dns_provider:
         report.add(

@@ -16,7 +16,10 @@ MODEL_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 def check(draft: Draft, report: Report) -> None:
     """Report what is wrong with projects, and with the models they name."""
-    nodes = {item.value.host: item for item in reversed(draft.nodes) if item.value.host}
+    nodes: dict[str, Item[Node]] = {}
+    for item in draft.nodes:
+        if item.value.host:
+            nodes.setdefault(item.value.host, item)
     models = {item.value.name: item.value for item in draft.models if item.value.name}
     gateway = draft.sections["gateway"]
     _check_twice(draft.projects, "project", report)
@@ -31,8 +34,11 @@ def check(draft: Draft, report: Report) -> None:
         _check_name(item, report)
         _check_users(item, report)
         _check_gpus_or_slots(item, report)
-        _check_node(item, nodes, gateway.host if gateway else None, report)
-        _check_model(item, models, nodes, report)
+        if not draft.incomplete & {"gateway", "nodes"}:
+            _check_node(item, nodes, gateway.host, report)
+        if "models" not in draft.incomplete:
+            _check_model_is_known(item, models, report)
+        _check_model_fits(item, models, nodes, report)
     for host, node in nodes.items():
         _check_room(node, [item for item in draft.projects if item.value.node == host], report)
 
@@ -42,9 +48,7 @@ def _check_twice(items: Iterable[Item[Project]] | Iterable[Item[Model]], noun: s
     for item in items:
         name = item.value.name
         if name and first.setdefault(name, item.key) != item.key:
-            report.add(
-                f"{item.key}.name", f'is "{name}", but there is a {noun} of that name already. Rename one.'
-            )
+            report.add(f"{item.key}.name", f'is "{name}", but another {noun} has that name. Rename one.')
 
 
 def _check_name(item: Item[Project], report: Report) -> None:
@@ -52,9 +56,7 @@ def _check_name(item: Item[Project], report: Report) -> None:
     if name is None:
         return
     if not LABEL.fullmatch(name):
-        report.add(
-            key, f'is "{name}", which cannot be part of a URL. Use small letters, digits, hyphens inside.'
-        )
+        report.add(key, f'is "{name}", which is no label of a URL: small letters, digits, hyphens inside.')
     elif len(name) > LONGEST_NAME:
         report.add(key, f'is "{name}", {len(name)} characters long; {LONGEST_NAME} are the most.')
     elif name in RESERVED:
@@ -79,14 +81,10 @@ def _check_users(item: Item[Project], report: Report) -> None:
 
 def _check_gpus_or_slots(item: Item[Project], report: Report) -> None:
     if "gpus" in item.raw and "slots" in item.raw:
-        report.add(
-            item.key, "has both gpus and slots. Keep slots to choose the GPUs, or gpus to leave it open."
-        )
+        report.add(item.key, "has both gpus and slots. Keep slots to choose the GPUs, else gpus.")
 
 
-def _check_node(
-    item: Item[Project], nodes: dict[str, Item[Node]], gateway: str | None, report: Report
-) -> None:
+def _check_node(item: Item[Project], nodes: dict[str, Item[Node]], gateway: str, report: Report) -> None:
     host, key = item.value.node, f"{item.key}.node"
     if host is None or host in nodes:
         return
@@ -97,20 +95,23 @@ def _check_node(
         report.add(key, f"is {host}, which is no node. {hint}")
 
 
-def _check_model(
+def _check_model_is_known(item: Item[Project], models: dict[str, Model], report: Report) -> None:
+    name = item.value.model
+    if name is not None and name not in models:
+        known = f"Known are {listed(models)}; others go into models."
+        report.add(f"{item.key}.model", f'is "{name}", which is no model. {known}')
+
+
+def _check_model_fits(
     item: Item[Project], models: dict[str, Model], nodes: dict[str, Item[Node]], report: Report
 ) -> None:
-    name, key = item.value.model, f"{item.key}.model"
-    if name is None:
+    model, node = models.get(item.value.model), nodes.get(item.value.node)
+    if model is None or node is None or not model.memory or not node.value.gpu_memory:
         return
-    if name not in models:
-        report.add(key, f'is "{name}", which is no model. Known are {listed(models)}; others go into models.')
-        return
-    need, node = models[name].memory, nodes.get(item.value.node)
-    if need and node and node.value.gpu_memory and need > node.value.gpu_memory:
+    if model.memory > node.value.gpu_memory:
         report.add(
-            key,
-            f'is "{name}", which needs {show_size(need)}, but a GPU of {node.value.host} has '
+            f"{item.key}.model",
+            f'is "{model.name}", which needs {show_size(model.memory)}, but a GPU of {node.value.host} has '
             f"{show_size(node.value.gpu_memory)}. Take a smaller model, or another node.",
         )
 
