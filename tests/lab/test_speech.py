@@ -85,7 +85,8 @@ def test_another_name_gets_no_certificate_at_all(lab: Lab) -> None:
 
 def test_old_tls_is_refused(lab: Lab) -> None:
     context = ssl.create_default_context(cafile=str(lab.ca_root))
-    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     with socket.create_connection((lab.gateway_ip, 443), TIMEOUT_S) as plain, pytest.raises(ssl.SSLError):
         context.wrap_socket(plain, server_hostname=lab.domain)
