@@ -90,7 +90,28 @@ def _limits(site: Site, uuid: str) -> list[str]:
         # The studio ends its generations within its own grace; Docker waits a little longer.
         "--stop-timeout",
         str(site.studio.stop_grace_s + 15),
-        # Found alive within a second of being so, instead of after the image's interval.
+        *_liveness(),
+    ]
+
+
+def _liveness() -> list[str]:
+    """Alive, not ready: Traefik drops an unhealthy container altogether.
+
+    Said here, because the image's own HEALTHCHECK is lost: it is no part of the OCI format, and only that
+    format has zstd layers.
+    """
+    return [
+        "--health-cmd",
+        "python -I -S /opt/app/vibevoice/live.py",
+        "--health-interval",
+        "5s",
+        "--health-timeout",
+        "5s",
+        "--health-retries",
+        "6",
+        "--health-start-period",
+        "120s",
+        # Found alive within a second of being so, instead of after an interval.
         "--health-start-interval",
         "1s",
     ]
