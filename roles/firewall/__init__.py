@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,14 +82,16 @@ def walls(content: str, rollback_s: int):
 
 
 def reconnect(state: Any, host: Any, rollback_s: int) -> bool:
-    """Replace the host's SSH connection by a new one; False, with the reason, where none comes about."""
+    """Replace the host's SSH connection by a new one; False, with the reason, where none comes in time."""
+    started = time.monotonic()
     host.disconnect()
+    # The SSH connector tries more than once: it may get in again just because the old rules are back.
     host.connect(reason="through the new firewall", show_errors=False)
-    if host.connected:
+    if host.connected and time.monotonic() - started < rollback_s:
         return True
     message = (
-        f"The new rules let no SSH connection in. The old ones return within {rollback_s} s by themselves; "
-        f"check ssh.port and firewall.extra_tcp of {host.name} before the next try."
+        f"The new rules let no SSH connection in; the old ones return {rollback_s} s after the attempt. "
+        f"Check ssh.port of {host.name}, then run again."
     )
     host.log_styled(message, fg="red", log_func=logger.error)
     return False

@@ -6,6 +6,7 @@ import getpass
 import json
 import os
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -38,14 +39,15 @@ def read(text: str) -> Holder | None:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process of that number exists on this machine."""
+    """Whether that process of this machine is still a deploy, and not another one that got its number."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+        done = subprocess.run(
+            ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        # Without ps, better respect a dead deploy than disturb a living one.
         return True
-    return True
+    return "pyinfra" in done.stdout
 
 
 def may_take(current: Holder, mine: Holder, is_alive: Callable[[int], bool] = alive) -> bool:

@@ -97,13 +97,11 @@ def flavour(lspci: Sequence[str], branch: int) -> str:
     if old and new:
         raise DriverError(f"no driver serves {_names(old)} and {_names(new)} at once. Move one of the cards.")
     if old and branch > LAST_BRANCH_OF_OLD_GPUS:
-        raise DriverError(
-            f"nvidia.branch is {branch}, but {LAST_BRANCH_OF_OLD_GPUS} is the last for {_names(old)}. Lower it."
-        )
+        last = LAST_BRANCH_OF_OLD_GPUS
+        raise DriverError(f"nvidia.branch is {branch}, but {last} is the last for {_names(old)}. Lower it.")
     if new and branch < FIRST_BRANCH_OF_BLACKWELL:
-        raise DriverError(
-            f"nvidia.branch is {branch}, but {_names(new)} needs {FIRST_BRANCH_OF_BLACKWELL} or later. Raise it."
-        )
+        first = FIRST_BRANCH_OF_BLACKWELL
+        raise DriverError(f"nvidia.branch is {branch}, but {_names(new)} needs {first} or later. Raise it.")
     return "proprietary" if old else "open"
 
 

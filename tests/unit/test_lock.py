@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 from roles.lock.holder import Holder, alive, may_take, me, read, refusal
 
 MINE = Holder("ana@desk", 100, 1000.0)
@@ -27,8 +29,16 @@ def test_a_deploy_of_another_machine_is_respected_dead_or_alive() -> None:
     assert not may_take(Holder("li@laptop", 99, 900.0), MINE, is_alive=lambda pid: False)
 
 
-def test_this_process_is_alive() -> None:
-    assert alive(me().pid)
+def test_a_process_that_is_no_deploy_holds_nothing() -> None:
+    assert not alive(me().pid)
+
+
+def test_a_running_deploy_is_alive() -> None:
+    # Named as a deploy is in the list of processes.
+    with subprocess.Popen(["sh", "-c", "sleep 30; true", "pyinfra"]) as deploy:
+        assert alive(deploy.pid)
+        deploy.kill()
+    assert not alive(deploy.pid)
 
 
 def test_the_refusal_says_who_since_when_and_what_to_do() -> None:

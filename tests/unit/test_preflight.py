@@ -60,7 +60,8 @@ def errors(site: Any, member: Member, offset: float = 0.0, **changes: Any) -> li
 
 
 def on_gateway(site: Any, **changes: Any) -> list[str]:
-    return errors(site, site.gateway, **({"pci": ()} | changes))
+    changes.setdefault("pci", ())
+    return errors(site, site.gateway, **changes)
 
 
 def on_node(site: Any, **changes: Any) -> list[str]:
