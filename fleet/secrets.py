@@ -52,7 +52,7 @@ def gather(wanted: Iterable[Wanted], whole: bool, file: Path, report: Report) ->
             report.add(
                 one.key,
                 f"has no secret for {one.user}. Set {one.variable} in the environment, or "
-                f'{one.user} = "…" below [{one.group}] in {near(file)}.',
+                f'{_key(one.user)} = "…" below [{one.group}] in {near(file)}.',
             )
     return found
 
@@ -76,6 +76,11 @@ def read(file: Path, report: Report) -> Table | None:
     for name in wrong:
         report.add(f"{near(file)}: [{name}]", 'must be a table of user = "secret" lines.')
     return None if wrong else tables
+
+
+def _key(user: str) -> str:
+    """A user as a key of TOML, where a bare dot would begin another table."""
+    return f'"{user}"' if "." in user else user
 
 
 def _is_table(table: object) -> bool:

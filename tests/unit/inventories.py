@@ -63,7 +63,8 @@ def a_lock() -> dict[str, Any]:
 def write_secrets(folder: Path, tables: dict[str, dict[str, str]], mode: int = 0o600) -> None:
     """Write the secrets file of the site in `folder`."""
     sections = (
-        f"[{name}]\n" + "".join(f'{u} = "{p}"\n' for u, p in users.items()) for name, users in tables.items()
+        f"[{name}]\n" + "".join(f'"{u}" = "{p}"\n' for u, p in users.items())
+        for name, users in tables.items()
     )
     file = folder / "site.secrets.toml"
     file.write_text("\n".join(sections))

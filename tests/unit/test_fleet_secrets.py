@@ -1,0 +1,126 @@
+"""Secrets: where they may be, who may read them, and that they stay secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import inventories
+import pytest
+from inventories import SECRETS
+
+
+def test_a_secret_comes_from_the_file(tmp_path: Path) -> None:
+    site = inventories.site(tmp_path, inventories.inventory(tmp_path))
+    assert site.secret("podcast", "li") == SECRETS["podcast"]["li"]
+
+
+def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VV_SECRET_PODCAST_LI", "from-the-environment")
+    site = inventories.site(tmp_path, inventories.inventory(tmp_path))
+    assert site.secret("podcast", "li") == "from-the-environment"
+
+
+def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = inventories.inventory(tmp_path)
+    (tmp_path / "site.secrets.toml").unlink()
+    for project, users in SECRETS.items():
+        for user, secret in users.items():
+            monkeypatch.setenv(f"VV_SECRET_{project}_{user}".upper(), secret)
+    assert inventories.site(tmp_path, whole).secret("debate", "ana") == SECRETS["debate"]["ana"]
+
+
+def test_a_missing_secret_says_both_places_where_it_could_be(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path)
+    inventories.write_secrets(tmp_path, {"podcast": SECRETS["podcast"]})
+    assert inventories.mistakes(tmp_path, whole) == [
+        "projects.debate has no secret for ana. Set VV_SECRET_DEBATE_ANA in the environment, "
+        'or ana = "…" below [debate] in site.secrets.toml.'
+    ]
+
+
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path)
+    inventories.write_secrets(tmp_path, SECRETS, mode=0o640)
+    assert inventories.mistakes(tmp_path, whole) == [
+        "site.secrets.toml has mode 0640, so others can read the secrets. Run chmod 600 site.secrets.toml."
+    ]
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path)
+    (tmp_path / "site.secrets.toml").write_text("[podcast\n")
+    (said,) = inventories.mistakes(tmp_path, whole)
+    assert said.startswith("site.secrets.toml cannot be read as TOML:")
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ("short", "projects.debate (debate/ana: the secret) has 5 characters; 12 are the least."),
+        (
+            "x" * 73,
+            "projects.debate (debate/ana: the secret) has more than 72 bytes, which bcrypt would cut off.",
+        ),
+        (
+            "with-a-tab\\tinside",
+            "projects.debate (debate/ana: the secret) holds a line break or another character that cannot be "
+            "typed.",
+        ),
+    ],
+)
+def test_a_weak_secret_is_refused_and_not_shown(tmp_path: Path, secret: str, said: str) -> None:
+    whole = inventories.inventory(tmp_path)
+    inventories.write_secrets(tmp_path, SECRETS | {"debate": {"ana": secret}})
+    assert inventories.mistakes(tmp_path, whole) == [said]
+    assert secret not in said
+
+
+def test_a_secret_for_nobody_is_refused(tmp_path: Path) -> None:
+    """Most likely it was meant for somebody."""
+    whole = inventories.inventory(tmp_path)
+    podcast = SECRETS["podcast"] | {"mia": "a-fourth-password"}
+    inventories.write_secrets(tmp_path, SECRETS | {"podcast": podcast, "podcats": SECRETS["podcast"]})
+    assert inventories.mistakes(tmp_path, whole) == [
+        "site.secrets.toml: [podcast] mia is nobody there. Remove it, or add the user to the project.",
+        "site.secrets.toml: [podcats] belongs to nothing here. Did you mean podcast?",
+    ]
+
+
+def test_a_user_with_a_dot_is_a_quoted_key(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path)
+    inventories.change(whole, "projects.1.users", ["ana", "li.na"])
+    assert inventories.mistakes(tmp_path, whole) == [
+        "projects.debate has no secret for li.na. Set VV_SECRET_DEBATE_LI_NA in the environment, "
+        'or "li.na" = "…" below [debate] in site.secrets.toml.'
+    ]
+
+
+def test_two_users_never_share_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = inventories.inventory(tmp_path)
+    inventories.change(whole, "projects.1.users", ["x.y", "x-y"])
+    inventories.write_secrets(
+        tmp_path, SECRETS | {"debate": {"x.y": "one-password", "x-y": "other-password"}}
+    )
+    assert inventories.mistakes(tmp_path, whole) == []
+    monkeypatch.setenv("VV_SECRET_DEBATE_X_Y", "meant-for-one-of-them")
+    assert inventories.mistakes(tmp_path, whole) == [
+        "projects.debate and projects.debate both read VV_SECRET_DEBATE_X_Y. "
+        "Put these secrets into the secrets file instead."
+    ]
+
+
+def test_dashboard_and_dns_provider_have_secrets_of_their_own(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path) | {"traefik": {"dashboard_users": ["root"]}}
+    whole["acme"] |= {"challenge": "dns", "dns_provider": "gandiv5", "dns_env": ["GANDIV5_API_KEY"]}
+    assert inventories.mistakes(tmp_path, whole) == [
+        "traefik.dashboard_users has no secret for root. Set VV_SECRET_DASHBOARD_ROOT in the environment, "
+        'or root = "…" below [dashboard] in site.secrets.toml.',
+        "acme.dns_env has no secret for GANDIV5_API_KEY. Set VV_SECRET_ACME_GANDIV5_API_KEY in the "
+        'environment, or GANDIV5_API_KEY = "…" below [acme] in site.secrets.toml.',
+    ]
+
+
+def test_a_site_never_prints_its_secrets(tmp_path: Path) -> None:
+    site = inventories.site(tmp_path, inventories.inventory(tmp_path))
+    for text in (repr(site), str(site), site.model_dump_json(), str(site.model_dump())):
+        assert not any(secret in text for users in SECRETS.values() for secret in users.values())
