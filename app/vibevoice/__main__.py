@@ -16,7 +16,7 @@ signal.signal(signal.SIGTERM, _leave)
 
 
 def main() -> int:
-    """Serve until told to stop. Returns 0 after a drained stop, 1 if the engine failed, 2 on wrong settings."""
+    """Serve until told to stop. Returns 0 after a drained stop, 1 if the engine failed, 2 on bad settings."""
     from .settings import Settings, SettingsError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -9,7 +9,7 @@ Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 
 def pcm16(samples: Samples) -> np.ndarray[tuple[int], np.dtype[np.int16]]:
-    """Float samples in -1..1 (louder ones are clipped, gaps in the numbers are silence) as 16-bit integers."""
+    """Float samples in -1..1 as 16-bit integers. Louder ones are clipped, what is no number is silence."""
     sound = np.nan_to_num(samples.astype(np.float32), nan=0.0, posinf=1.0, neginf=-1.0)
     return np.rint(np.clip(sound, -1.0, 1.0) * 32767).astype(np.int16)
 

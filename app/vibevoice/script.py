@@ -53,7 +53,9 @@ def parse(script: str) -> tuple[Turn, ...]:
 
 def _label(digits: str, number: int) -> int:
     if digits not in {str(speaker) for speaker in range(1, MAX_SPEAKERS + 1)}:
-        raise ScriptError(f"Line {number}: there is no Speaker {digits[:9]}. Use Speaker 1 to Speaker {MAX_SPEAKERS}.")
+        raise ScriptError(
+            f"Line {number}: there is no Speaker {digits[:9]}. Use Speaker 1 to Speaker {MAX_SPEAKERS}."
+        )
     return int(digits)
 
 

@@ -17,15 +17,15 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    project: str = Field("studio", description="Name of the project: title of the page, label of the metrics.")
-    slot: int = Field(0, ge=0, description="Which of the node's GPUs: label of the metrics, names the CPU's lock.")
+    project: str = Field("studio", description="The project's name: title of the page, label of the metrics.")
+    slot: int = Field(0, ge=0, description="Which of the node's GPUs: label of the metrics, lock of a CPU.")
     root_path: str = Field(
         "", pattern=r"^(/[^/]+)*$", description="Path below which a proxy serves the page (and strips it)."
     )
     model_dir: Path = Field(Path("/weights"), description="The checkpoint, in transformers' format.")
-    model_name: str = Field("vibevoice", description="What the checkpoint is called in /v1/models and metrics.")
+    model_name: str = Field("vibevoice", description="The checkpoint's name in /v1/models and metrics.")
     data_dir: Path = Field(Path("/data"), description="What the project keeps; shared by its studios.")
-    lock_dir: Path | None = Field(None, description="Lock files, one for each GPU; None where nobody shares one.")
+    lock_dir: Path | None = Field(None, description="Lock files, one for each GPU; None: nobody shares one.")
     device: str = Field("auto", description="auto, cpu, cuda, or a device of torch's such as cuda:0.")
     host: str = Field("0.0.0.0", description="Address to listen on.")
     port: int = Field(8888, ge=0, lt=65536, description="Page and API.")
@@ -34,7 +34,9 @@ class Settings(BaseModel):
     max_input_chars: int = Field(100_000, gt=0, description="Longest script, about 90 minutes of speech.")
     heartbeat_s: float = Field(5, gt=0, description="Seconds between heartbeats on /v1/events.")
     drain_s: float = Field(
-        3, ge=0, description="Seconds between saying 'not ready' and taking no more: the proxy's time to notice."
+        3,
+        ge=0,
+        description="Seconds from 'not ready' to taking no more: the proxy's time to notice.",
     )
     stop_grace_s: float = Field(
         600, ge=0, description="Seconds from SIGTERM that running generations get; then they are cancelled."
@@ -43,11 +45,16 @@ class Settings(BaseModel):
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
         """The settings an environment asks for. Raises SettingsError; an empty value counts as unset."""
-        given = {name: environ[PREFIX + name.upper()] for name in cls.model_fields if PREFIX + name.upper() in environ}
+        given = {
+            name: environ[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if PREFIX + name.upper() in environ
+        }
         try:
             return cls.model_validate({name: value for name, value in given.items() if value})
         except ValidationError as error:
             lines = [
-                f"{PREFIX}{str(e['loc'][0]).upper()} is {e['input']!r}: {e['msg'].lower()}" for e in error.errors()
+                f"{PREFIX}{str(e['loc'][0]).upper()} is {e['input']!r}: {e['msg'].lower()}"
+                for e in error.errors()
             ]
             raise SettingsError("\n".join(lines)) from None

@@ -63,7 +63,7 @@ class Studio:
         return self.engine.submit(Generation(parse(script), seed=seed))
 
     async def changes(self, patience: float) -> AsyncIterator[bool]:
-        """True after each change of the status, False after `patience` seconds without one; ends with the studio."""
+        """True after each change of the status, False after `patience` seconds without; ends at the stop."""
         changed = asyncio.Event()
         self._watchers.add(changed)
         try:
@@ -79,7 +79,7 @@ class Studio:
             self._watchers.discard(changed)
 
     def start(self) -> None:
-        """Load the model. Called inside the event loop, whose thread hears of the engine's events from now on."""
+        """Load the model. Called in the event loop, which hears of the engine's events from now on."""
         loop = asyncio.get_running_loop()
 
         def tell(_: Event) -> None:
@@ -91,7 +91,7 @@ class Studio:
         self.engine.start()
 
     async def drain(self) -> None:
-        """Stop well: say 'not ready', take scripts until the proxy has noticed, finish what runs, end the streams."""
+        """Say 'not ready', take scripts until the proxy has noticed, finish what runs, end the streams."""
         began = time.monotonic()
         loaded = self.engine.state == "ready"
         self._draining = True
@@ -99,7 +99,7 @@ class Studio:
         if loaded:
             await asyncio.sleep(self.settings.drain_s)
         self.engine.close()
-        while self.engine.running or self.engine.waiting:
+        while not self.engine.idle:
             if time.monotonic() - began > self.settings.stop_grace_s:
                 self.engine.cancel_all()
             await asyncio.sleep(POLL_S)

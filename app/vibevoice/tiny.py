@@ -8,6 +8,7 @@ head counts text against speech and ends the generation, as a trained model woul
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -15,7 +16,7 @@ from torch import nn
 from transformers import (
     GenerationConfig,
     Qwen2Config,
-    Qwen2TokenizerFast,
+    Qwen2Tokenizer,
     VibeVoiceAcousticTokenizerConfig,
     VibeVoiceAcousticTokenizerEncoderConfig,
     VibeVoiceAcousticTokenizerFeatureExtractor,
@@ -30,14 +31,14 @@ END, AUDIO_BOS, AUDIO_EOS, AUDIO = "<|endoftext|>", "<|vision_start|>", "<|visio
 # As in the real vocabulary, the special tokens come last, in this order.
 SPECIAL = [END, "<|im_start|>", "<|im_end|>", AUDIO_BOS, AUDIO_EOS, AUDIO]
 SCAFFOLD = (
-    " Transform the text provided by various speakers into speech output, utilizing the distinct voice of each"
-    " respective speaker.\n Voice input:\n Text input:\n Speaker 0: Speaker 1: Speaker 2: Speaker 3:"
+    " Transform the text provided by various speakers into speech output, utilizing the distinct voice of"
+    " each respective speaker.\n Voice input:\n Text input:\n Speaker 0: Speaker 1: Speaker 2: Speaker 3:"
     " Speech output:\n"
 )
 # Learned from so little text, the vocabulary cuts ordinary words into pieces of two or three letters.
-PROSE = """Good morning and welcome to the show. Today we talk about how machines learn to speak, what a voice
-is made of, and why a pause says more than a word. Thank you for having me; it is a pleasure to be here. Let us
-start with the question that everybody asks: does it understand what it says? Not in the way that you do."""
+PROSE = """Good morning and welcome to the show. Today we talk about how machines learn to speak, what a
+voice is made of, and why a pause says more than a word. Thank you for having me; it is a pleasure to be here.
+Let us start with the question that everybody asks: does it understand what it says? Not as you do."""
 
 HIDDEN = 64
 HEAD = 16
@@ -46,8 +47,8 @@ CONSTANT, COUNTED, ENDED, BALANCE = range(4)
 RESERVED = slice(0, 4)
 
 CHAT_TEMPLATE = """\
-{{- " Transform the text provided by various speakers into speech output, utilizing the distinct voice of each \
-respective speaker.\\n" -}}
+{{- " Transform the text provided by various speakers into speech output, utilizing the distinct voice of \
+each respective speaker.\\n" -}}
 {%- set ns = namespace(voices="") -%}
 {%- for message in messages -%}
     {%- set clips = message['content'] | selectattr('type', 'equalto', 'audio') | list -%}
@@ -90,7 +91,7 @@ def build(folder: Path) -> None:
         file.chmod(0o644)
 
 
-def _tokenizer() -> Qwen2TokenizerFast:
+def _tokenizer() -> Qwen2Tokenizer:
     """A byte-level BPE like Qwen2's, learned from a few lines."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -102,15 +103,15 @@ def _tokenizer() -> Qwen2TokenizerFast:
     )
     # The scaffold is repeated so that its words become single tokens, apart from those of a script.
     tokenizer.train_from_iterator([SCAFFOLD] * 20 + [PROSE], trainer)
-    fast = Qwen2TokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=END, unk_token=None)
+    fast = Qwen2Tokenizer(tokenizer_object=tokenizer, eos_token=END, pad_token=END, unk_token=END)
     fast.add_special_tokens({"additional_special_tokens": SPECIAL[1:]})
     return fast
 
 
-def _config(tokenizer: Qwen2TokenizerFast) -> VibeVoiceConfig:
+def _config(tokenizer: Qwen2Tokenizer) -> VibeVoiceConfig:
     """The 1.5B's configuration with everything narrow: 2 layers, 64 channels, thin tokenizers."""
-    codec = {"num_filters": 4, "depths": [1, 1, 1, 1, 1, 1, 2]}
-    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in _roles().items()}
+    codec: dict[str, Any] = {"num_filters": 4, "depths": [1, 1, 1, 1, 1, 1, 2]}
+    ids: dict[str, Any] = {name: tokenizer.convert_tokens_to_ids(token) for name, token in _roles().items()}
     return VibeVoiceConfig(
         audio_config=VibeVoiceAcousticTokenizerConfig(hidden_size=16, **codec),
         semantic_model_config=VibeVoiceAcousticTokenizerEncoderConfig(hidden_size=16, **codec),
@@ -174,13 +175,13 @@ def _randomise(model: VibeVoiceForConditionalGeneration) -> None:
 
 
 @torch.no_grad()
-def _teach_to_end(model: VibeVoiceForConditionalGeneration, tokenizer: Qwen2TokenizerFast) -> None:
+def _teach_to_end(model: VibeVoiceForConditionalGeneration, tokenizer: Qwen2Tokenizer) -> None:
     """Let the model speak about one frame for each token of the script, then end.
 
-    COUNTED is +1 on the script's tokens, -1 on each spoken frame, 0 on the prompt's fixed words. The first head
-    of the first layer attends to all positions alike (its keys are zero), so it writes their mean into BALANCE:
-    positive while there is text left. The output head asks for another frame while it is, for the end of audio
-    when it is not, and for the end of text after that (ENDED marks the end-of-audio token).
+    COUNTED is +1 on the script's tokens, -1 on each spoken frame, 0 on the prompt's fixed words. The first
+    head of the first layer attends to all positions alike (its keys are zero), so it writes their mean into
+    BALANCE: positive while there is text left. The output head asks for another frame while it is, for the
+    end of audio when it is not, and for the end of text after that (ENDED marks the end-of-audio token).
     """
     inner, attention = model.model, model.model.language_model.layers[0].self_attn
     for layer in inner.language_model.layers:
@@ -218,7 +219,7 @@ def _teach_to_end(model: VibeVoiceForConditionalGeneration, tokenizer: Qwen2Toke
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m vibevoice.tiny", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m vibevoice.tiny", description="Make a tiny checkpoint.")
     parser.add_argument("folder", type=Path, help="where the checkpoint goes")
     folder = parser.parse_args().folder
     build(folder)

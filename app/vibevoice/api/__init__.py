@@ -17,13 +17,17 @@ def application(studio: Studio) -> FastAPI:
         studio.start()
         yield
 
-    app = FastAPI(title="VibeVoice studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="VibeVoice studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
     errors.install(app)
     for part in (health, speech, events):
         app.include_router(part.routes(studio))
 
     # The page is mounted at the root and would answer for everything else, in its own words.
-    @app.api_route("/v1/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    @app.api_route(
+        "/v1/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False
+    )
     async def unknown(rest: str) -> None:
         raise errors.ApiError(404, f"There is no /v1/{rest} here, or not with this method.", code="not_found")
 

@@ -46,7 +46,9 @@ def from_engine(error: Exception) -> ApiError:
         case NotReady():
             return ApiError(503, f"Not ready: {error}. Try again later.", code="not_ready", headers=RETRY)
         case Cancelled():
-            return ApiError(503, "The studio stopped before the end. Try again.", code="stopped", headers=RETRY)
+            return ApiError(
+                503, "The studio stopped before the end; try again.", code="stopped", headers=RETRY
+            )
     return ApiError(500, "The generation failed; the studio's log says why.", code="generation_failed")
 
 

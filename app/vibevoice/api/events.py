@@ -23,7 +23,7 @@ def routes(studio: Studio) -> APIRouter:
 
 
 async def _events(studio: Studio) -> AsyncIterator[str]:
-    """`status` at once and after each change, `heartbeat` when nothing changes, `bye` before the studio stops."""
+    """`status` at once and after each change, `heartbeat` when nothing changes, `bye` before the end."""
     number = 0
     yield _event("status", number, studio)
     async for changed in studio.changes(studio.settings.heartbeat_s):

@@ -1,6 +1,14 @@
 """Prometheus metrics, on a port of their own: they are for the operator, not for the project's users."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+)
 
 from ..engine import Cancelled, Event
 from ..studio import Studio

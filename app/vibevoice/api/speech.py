@@ -103,11 +103,15 @@ def _check_fields(body: SpeechRequest) -> None:
     """Refuse what would otherwise be silently ignored."""
     voice = body.voice if isinstance(body.voice, str) else body.voice.get("id")
     if voice not in VOICES:
-        raise ApiError(400, f"There is no voice '{voice}'; use 'default'.", param="voice", code="voice_not_found")
+        raise ApiError(
+            400, f"There is no voice '{voice}'; use 'default'.", param="voice", code="voice_not_found"
+        )
     for param, value, only in (
         ("response_format", body.response_format, "wav"),
         ("speed", body.speed, 1.0),
         ("stream_format", body.stream_format, "audio"),
     ):
         if value != only:
-            raise ApiError(400, f"{param} '{value}' is not supported; use '{only}'.", param=param, code="unsupported")
+            raise ApiError(
+                400, f"{param} '{value}' is not supported; use '{only}'.", param=param, code="unsupported"
+            )

@@ -29,15 +29,17 @@ class Model:
     """The checkpoint in a folder, on one device."""
 
     def __init__(self, folder: Path, device: str) -> None:
-        """Load it. `device` is auto, cpu, cuda, or a device of torch's. Raises OSError, ValueError on a bad one."""
+        """Load it. `device` is auto, cpu, cuda, … Raises OSError or ValueError on a bad checkpoint."""
         self.device = torch.device(_choose(device))
         on_cpu = self.device.type == "cpu"
-        self.processor = VibeVoiceProcessor.from_pretrained(folder, local_files_only=True)
+        # Any: transformers annotates its classes for the general case, where half of this may be missing.
+        self.processor: Any = VibeVoiceProcessor.from_pretrained(folder, local_files_only=True)
         model = VibeVoiceForConditionalGeneration.from_pretrained(
             folder, local_files_only=True, dtype=torch.float32 if on_cpu else torch.bfloat16
         )
-        self.model = model.to(self.device).eval()  # pyright: ignore[reportArgumentType] (torch's own signature)
-        # A plain dict: the converters write more or less of it, and what is missing gets transformers' default.
+        self.model: Any = model.eval()
+        self.model.to(self.device)
+        # A dict, for a converter may leave any of it out; transformers then has a default.
         self.defaults = self.model.generation_config.to_dict()
         self.solver = Solver.from_config(
             self.defaults.get("noise_scheduler_class", "DPMSolverMultistepScheduler"),
@@ -62,7 +64,8 @@ class Model:
     ) -> Speech:
         """Speak a script; one call at a time.
 
-        `on_frame` gets the number of frames so far, `cancelled` is asked after each. Raises TooLong, Cancelled.
+        `on_frame` gets the number of frames so far, `cancelled` is asked after each.
+        Raises TooLong, Cancelled.
         """
         started = time.monotonic()
         prompt = self._prompt(generation.turns)
@@ -72,7 +75,7 @@ class Model:
         seed = secrets.randbits(32) if generation.seed is None else generation.seed
         torch.manual_seed(seed)
         with torch.inference_mode():
-            [audio] = self.model.generate(  # pyright: ignore[reportCallIssue] (VibeVoice's returns audio)
+            [audio] = self.model.generate(
                 **prompt,
                 max_new_tokens=cap,
                 guidance_scale=generation.guidance or self.defaults.get("guidance_scale"),
@@ -93,11 +96,13 @@ class Model:
         )
 
     def _prompt(self, turns: Sequence[Turn]) -> dict[str, torch.Tensor]:
-        """The model's inputs, [1, tokens] each. Roles are the speakers' numbers from 0: the template prints them."""
+        """The model's inputs, [1, tokens] each. The template prints the roles: speakers count from 0."""
         messages = [
             {"role": str(turn.speaker), "content": [{"type": "text", "text": turn.text}]} for turn in turns
         ]
-        prompt = self.processor.apply_chat_template(messages, tokenize=True, return_dict=True, return_tensors="pt")
+        prompt = self.processor.apply_chat_template(
+            messages, tokenize=True, return_dict=True, return_tensors="pt"
+        )
         return {name: prompt[name].to(self.device) for name in ("input_ids", "attention_mask")}
 
     def _cap(self, turns: Sequence[Turn], prompt_tokens: int) -> int:
@@ -107,7 +112,9 @@ class Model:
         cap = min(SPARE_FRAMES + FRAMES_PER_TOKEN * tokens, self.defaults.get("max_new_tokens") or context)
         # A script that leaves less room than its speech usually takes would be cut off in the middle.
         if prompt_tokens + cap // 2 > context:
-            raise TooLong(f"The script has {tokens} tokens; the model's context of {context} holds about a third.")
+            raise TooLong(
+                f"The script has {tokens} tokens; the model's context of {context} holds about a third."
+            )
         return min(cap, context - prompt_tokens)
 
 
@@ -117,7 +124,7 @@ class _Watch(StoppingCriteria):
     def __init__(self, prompt: int, on_frame: Callable[[int], None], cancelled: Callable[[], bool]) -> None:
         self.prompt, self.on_frame, self.cancelled, self.steps = prompt, on_frame, cancelled, 0
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> Any:
         self.steps = input_ids.shape[1] - self.prompt
         self.on_frame(self.steps)
         return torch.full((input_ids.shape[0],), self.cancelled(), device=input_ids.device)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,12 +62,12 @@ class Solver:
         Raises ValueError if that is another one than this.
         """
         wrong = {
-            key: value
-            for key, value in config.items()
-            if key not in SUPPORTED or SUPPORTED[key] != value
+            key: value for key, value in config.items() if key not in SUPPORTED or SUPPORTED[key] != value
         }
         if name != "DPMSolverMultistepScheduler" or wrong:
-            raise ValueError(f"generation_config.json asks for the noise scheduler {name} {wrong or ''}".rstrip())
+            raise ValueError(
+                f"generation_config.json asks for the noise scheduler {name} {wrong or ''}".rstrip()
+            )
         return cls(device)
 
     def set_timesteps(self, num_inference_steps: int) -> None:
@@ -77,7 +78,7 @@ class Solver:
         self._next, self._last_clean = 0, None
 
     def step(self, model_output: torch.Tensor, timestep: torch.Tensor, sample: torch.Tensor) -> StepOutput:
-        """One step on. `model_output` (v) and `sample` have one shape; `timestep` is the next of `timesteps`."""
+        """One step on. `model_output` (v) and `sample` have one shape; `timestep` is the next one."""
         now = self._steps[self._next]
         clean = now.alpha * sample.float() - now.sigma * model_output.float()
         moved = now.carry * sample.float() + now.now * clean
@@ -89,7 +90,12 @@ class Solver:
 
 @lru_cache
 def table(steps: int) -> tuple[tuple[int, ...], tuple[Step, ...]]:
-    """Time steps and coefficients for `steps` steps (Lu et al. 2022, 2M with midpoint; last step first order)."""
+    """Time steps and coefficients for `steps` steps (Lu et al. 2022: 2M, midpoint; last step first order).
+
+    Raises ValueError for less than one step.
+    """
+    if steps < 1:
+        raise ValueError(f"cannot denoise in {steps} steps")
     sigma_at = _training_sigmas()
     times = np.linspace(0, TRAINING_STEPS - 1, steps + 1).round()[::-1][:-1].astype(np.int64)
     sigmas = [*np.interp(times, np.arange(TRAINING_STEPS), sigma_at).astype(np.float32).tolist(), 0.0]
@@ -115,7 +121,7 @@ def _training_sigmas() -> np.ndarray:
         return math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
 
     edges = [signal(i / TRAINING_STEPS) for i in range(TRAINING_STEPS + 1)]
-    betas = np.array([min(1 - b / a, 0.999) for a, b in zip(edges, edges[1:], strict=False)], dtype=np.float32)
+    betas = np.array([min(1 - b / a, 0.999) for a, b in pairwise(edges)], dtype=np.float32)
     kept = np.cumprod(1 - betas, dtype=np.float32)
     return ((1 - kept) / kept) ** 0.5
 

@@ -32,7 +32,8 @@ class Event:
 class Engine:
     """Speaks scripts on one device, in its own thread.
 
-    Submitting never blocks. Listeners are called in the engine's thread or the submitter's, and return at once.
+    Submitting never blocks. Listeners are called in the engine's thread or the submitter's; they must not
+    block either.
     """
 
     def __init__(
@@ -65,6 +66,11 @@ class Engine:
     def waiting(self) -> int:
         """Generations that wait for their turn."""
         return sum(stream.started is None for stream in tuple(self._streams))
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs and nothing waits."""
+        return not self._streams
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event from now on."""
@@ -125,7 +131,10 @@ class Engine:
         self._gpu = GpuLock(self._lock_dir and self._lock_dir / f"{model.gpu or f'slot-{self._slot}'}.lock")
         now = time.monotonic()
         log.info(
-            "Model ready on %s: imports %.1f s, weights %.1f s", model.device, imported - started, now - imported
+            "Model ready on %s: imports %.1f s, weights %.1f s",
+            model.device,
+            imported - started,
+            now - imported,
         )
         with self._lock:
             if self._state == "loading":

@@ -31,6 +31,10 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
         run_history=False,
         show_error=True,
         ssr_mode=False,
+        # Without it browsers ask for /favicon.ico, outside of what the proxy gives to this studio.
+        head='<link rel="icon" type="image/svg+xml" href="./favicon.ico">',
+        # Gradio takes uploads whether or not the page asks for any, and they land in memory.
+        max_file_size="1mb",
     )
 
 
@@ -43,13 +47,13 @@ def page(studio: Studio) -> gr.Blocks:
         try:
             stream = studio.submit(script)
         except (ScriptError, EngineError) as error:
-            raise gr.Error(str(error), title="Not spoken") from error
+            raise gr.Error(str(error), title="Not spoken", print_exception=False) from error
         try:
             async for status in _progress(stream):
                 yield gr.skip(), status
             speech = stream.future.result()
         except EngineError as error:
-            raise gr.Error(str(error), title="Not spoken") from error
+            raise gr.Error(str(error), title="Not spoken", print_exception=False) from error
         finally:
             # A visitor who closes the page gives the GPU back.
             stream.cancel()

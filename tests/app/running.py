@@ -1,0 +1,102 @@
+"""Studios that run for a test: in a thread, or as a process of their own."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import httpx
+from prometheus_client import CollectorRegistry
+from vibevoice.api import application
+from vibevoice.api.metrics import registry
+from vibevoice.server import Server
+from vibevoice.settings import Settings
+from vibevoice.studio import Studio
+from vibevoice.ui.page import mount
+
+PATIENCE_S = 120
+APP = Path(__file__).parents[2] / "app"
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until `condition` holds; fails after a time in which no machine is too slow."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+class Running:
+    """A studio in a thread, with a real server on a free port."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.studio = Studio.from_settings(settings)
+        self.metrics: CollectorRegistry = registry(self.studio)
+        self.server = Server(mount(application(self.studio), self.studio), self.studio)
+        self._thread = threading.Thread(target=self.server.run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        wait_for(lambda: self.server.started)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.handle_exit(15, None)
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(self.url + path)
+
+
+class Process:
+    """`python -m vibevoice` with an environment of its own."""
+
+    def __init__(self, port: int, metrics_port: int, **variables: object) -> None:
+        self.url, self.metrics_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}"
+        given = {f"VV_{name.upper()}": str(value) for name, value in variables.items()}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "vibevoice"],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(APP),
+                "VV_HOST": "127.0.0.1",
+                "VV_PORT": str(port),
+                "VV_METRICS_PORT": str(metrics_port),
+                "VV_DEVICE": "cpu",
+                **given,
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def status(self, path: str) -> int:
+        """Of a GET, 0 while nobody listens."""
+        try:
+            return httpx.get(self.url + path).status_code
+        except httpx.TransportError:
+            return 0
+
+    def wait_until(self, path: str, status: int) -> None:
+        wait_for(lambda: self.process.poll() is not None or self.status(path) == status)
+        assert self.process.poll() is None, self.process.communicate()[1]
+
+    def end(self) -> tuple[int, str]:
+        """Exit code and standard error, once it has ended by itself."""
+        _, errors = self.process.communicate(timeout=PATIENCE_S)
+        return self.process.returncode, errors

@@ -1,0 +1,149 @@
+"""The API answers as OpenAI's does, errors included."""
+
+import io
+import threading
+from collections.abc import Callable
+
+import httpx
+import pytest
+import soundfile
+from running import Running, wait_for
+
+SPEECH = "/v1/audio/speech"
+GOOD = {"model": "vibevoice", "voice": "default", "input": "Speaker 1: Hello there.\nSpeaker 2: Hi!"}
+
+
+def error_of(answer: httpx.Response, status: int) -> dict[str, str | None]:
+    """The answer's error, once it has the envelope's shape."""
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    return error
+
+
+def test_a_script_becomes_a_wav_file(api: httpx.Client) -> None:
+    answer = api.post(SPEECH, json={**GOOD, "response_format": "wav"})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "audio/wav"
+    info = soundfile.info(io.BytesIO(answer.content))
+    assert (info.format, info.samplerate, info.channels, info.subtype) == ("WAV", 24000, 1, "PCM_16")
+    assert float(answer.headers["x-vibevoice-audio-seconds"]) == pytest.approx(info.duration, abs=0.001)
+    assert info.duration > 0.5
+
+
+def test_a_plain_sentence_is_a_script_too(api: httpx.Client) -> None:
+    assert api.post(SPEECH, json={**GOOD, "input": "Hello."}).status_code == 200
+
+
+def test_what_openai_clients_send_besides_is_ignored(api: httpx.Client) -> None:
+    extra = {
+        "instructions": "cheerful",
+        "speed": 1,
+        "stream_format": "audio",
+        "user": "ana",
+        "voice": {"id": "default"},
+    }
+    assert api.post(SPEECH, json={**GOOD, **extra}).status_code == 200
+
+
+def test_a_seed_repeats_the_speech(api: httpx.Client) -> None:
+    first = api.post(SPEECH, json=GOOD)
+    again = api.post(SPEECH, json={**GOOD, "seed": int(first.headers["x-vibevoice-seed"])})
+    assert again.content == first.content
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "param"),
+    [
+        ({"model": "tts-1"}, 404, "model"),
+        ({"model": None}, 400, "model"),
+        ({"voice": "alloy"}, 400, "voice"),
+        ({"voice": {"id": "alloy"}}, 400, "voice"),
+        ({"voice": {}}, 400, "voice"),
+        ({"response_format": "mp3"}, 400, "response_format"),
+        ({"speed": 1.5}, 400, "speed"),
+        ({"speed": "fast"}, 400, "speed"),
+        ({"stream_format": "sse"}, 400, "stream_format"),
+        ({"seed": -1}, 400, "seed"),
+        ({"input": ""}, 400, "input"),
+        ({"input": 7}, 400, "input"),
+        ({"input": "Speaker 5: Hello."}, 400, "input"),
+        ({"input": "Hello <|vision_pad|>"}, 400, "input"),
+        ({"input": "a" * 100_001}, 400, "input"),
+    ],
+)
+def test_a_wrong_field_is_named(
+    api: httpx.Client, change: dict[str, object], status: int, param: str
+) -> None:
+    error = error_of(api.post(SPEECH, json={**GOOD, **change}), status)
+    assert error["param"] == param
+    assert error["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("missing", ["model", "input"])
+def test_a_missing_field_is_named(api: httpx.Client, missing: str) -> None:
+    body = {key: value for key, value in GOOD.items() if key != missing}
+    assert error_of(api.post(SPEECH, json=body), 400)["param"] == missing
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_a_body_that_is_no_json_object_is_refused(api: httpx.Client, body: bytes) -> None:
+    error_of(api.post(SPEECH, content=body, headers={"content-type": "application/json"}), 400)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", SPEECH), ("POST", "/v1/chat/completions"), ("DELETE", "/v1/models")]
+)
+def test_what_is_not_here_says_so_in_the_envelope(api: httpx.Client, method: str, path: str) -> None:
+    assert error_of(api.request(method, path), 404)["code"] == "not_found"
+
+
+def test_the_models_are_listed(api: httpx.Client) -> None:
+    names = [model["id"] for model in api.get("/v1/models").json()["data"]]
+    assert names == ["vibevoice", "tiny"]
+    assert api.get("/v1/models/tiny").json()["object"] == "model"
+    assert api.post(SPEECH, json={**GOOD, "model": "tiny"}).status_code == 200
+    error_of(api.get("/v1/models/gpt"), 404)
+
+
+def in_background(action: Callable[[], httpx.Response]) -> tuple[threading.Thread, list[httpx.Response]]:
+    answers: list[httpx.Response] = []
+    thread = threading.Thread(target=lambda: answers.append(action()))
+    thread.start()
+    return thread, answers
+
+
+def test_a_full_queue_is_429_and_those_in_it_are_served(
+    api: httpx.Client, running: Running, gpu_is_busy: threading.Event
+) -> None:
+    waiting = [in_background(lambda: api.post(SPEECH, json=GOOD)) for _ in range(2)]
+    wait_for(lambda: running.studio.engine.waiting == 2)
+    refused = api.post(SPEECH, json=GOOD)
+    assert error_of(refused, 429)["code"] == "queue_full"
+    assert refused.headers["retry-after"]
+    gpu_is_busy.set()
+    for thread, answers in waiting:
+        thread.join()
+        assert [answer.status_code for answer in answers] == [200]
+
+
+def test_health_answers_while_a_generation_waits(
+    api: httpx.Client, running: Running, gpu_is_busy: threading.Event
+) -> None:
+    thread, answers = in_background(lambda: api.post(SPEECH, json=GOOD))
+    wait_for(lambda: running.studio.engine.waiting == 1)
+    assert api.get("/health/live").status_code == 200
+    assert api.get("/health/ready").json()["waiting"] == 1
+    gpu_is_busy.set()
+    thread.join()
+    assert answers[0].status_code == 200
+
+
+def test_a_caller_who_hangs_up_gives_the_gpu_back(
+    api: httpx.Client, running: Running, gpu_is_busy: threading.Event
+) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        api.post(SPEECH, json=GOOD, timeout=httpx.Timeout(60, read=0.2))
+    # Nobody frees the GPU: only the hang-up can empty the queue.
+    wait_for(lambda: running.studio.engine.waiting == 0)

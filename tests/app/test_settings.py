@@ -1,0 +1,39 @@
+"""The environment is read completely, and refused in words."""
+
+from pathlib import Path
+
+import pytest
+from vibevoice.settings import Settings, SettingsError
+
+
+def test_the_environment_sets_every_knob() -> None:
+    given = {
+        "VV_PROJECT": "podcast",
+        "VV_SLOT": "3",
+        "VV_LOCK_DIR": "/gpus",
+        "VV_PORT": "1234",
+        "PATH": "/bin",
+    }
+    settings = Settings.from_env(given)
+    assert (settings.project, settings.slot, settings.port) == ("podcast", 3, 1234)
+    assert settings.lock_dir == Path("/gpus")
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    assert Settings.from_env({"VV_PORT": "", "VV_LOCK_DIR": ""}) == Settings.from_env({})
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"VV_PORT": "http", "VV_SLOT": "-1", "VV_ROOT_PATH": "vibevoice/"})
+    lines = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "VV_SLOT is '-1'",
+        "VV_ROOT_PATH is 'vibevoice/'",
+        "VV_PORT is 'http'",
+    ]
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_knob_says_what_it_does(name: str) -> None:
+    assert Settings.model_fields[name].description
