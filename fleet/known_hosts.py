@@ -68,7 +68,7 @@ def scan(site: Site) -> list[tuple[Member, list[HostKey]]]:
 
 
 def differs(known: Sequence[HostKey], member: Member, found: Sequence[HostKey]) -> bool:
-    """Whether a host shows a key that contradicts the one known. A kind not seen before contradicts none."""
+    """Whether a host is known, and shows none of the keys that it is known by."""
     old = {key.kind: key.blob for key in hostkeys.of(known, ssh_config.dial(member), member.ssh.port)}
     return bool(old) and not any(old.get(key.kind) == key.blob for key in found)
 
