@@ -47,8 +47,8 @@ def test_what_runs_is_finished_while_the_proxies_are_told(start: Callable[..., P
         studio.wait_until("/health/ready", 503)
         assert httpx.get(f"{studio.url}/health/ready").json()["state"] == "draining"
         assert studio.status("/health/live") == 200
-        late = {**SPEECH, "input": "Hello."}
-        wait_for(lambda: httpx.post(f"{studio.url}/v1/audio/speech", json=late, timeout=None).status_code == 503)
+        late, speech = {**SPEECH, "input": "Hello."}, f"{studio.url}/v1/audio/speech"
+        wait_for(lambda: httpx.post(speech, json=late, timeout=None).status_code == 503)
         thread.join()
         assert answers[0].status_code == 200
         assert answers[0].content[:4] == b"RIFF"
