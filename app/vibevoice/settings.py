@@ -24,7 +24,6 @@ class Settings(BaseModel):
     )
     model_dir: Path = Field(Path("/weights"), description="The checkpoint, in transformers' format.")
     model_name: str = Field("vibevoice", description="The checkpoint's name in /v1/models and metrics.")
-    data_dir: Path = Field(Path("/data"), description="What the project keeps; shared by its studios.")
     lock_dir: Path | None = Field(None, description="Lock files, one for each GPU; None: nobody shares one.")
     device: str = Field("auto", description="auto, cpu, cuda, or a device of torch's such as cuda:0.")
     host: str = Field("0.0.0.0", description="Address to listen on.")
