@@ -43,9 +43,9 @@ def _check_limits(inventory: str, limits: Iterable[str]) -> None:
     limits = list(limits)
     if not limits:
         return
-    from fleet import load
+    from fleet import load_or_exit
 
-    hosts = [member.host for member in load(Path(inventory)).members]
+    hosts = [member.host for member in load_or_exit(Path(inventory)).members]
     groups = ["all", "gateway", "gpu", Path(inventory).stem]
     for limit in limits:
         if limit not in groups and not any(fnmatch(host, limit) for host in hosts):
