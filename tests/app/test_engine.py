@@ -121,3 +121,9 @@ def test_a_missing_checkpoint_is_a_failed_engine(tmp_path: Path) -> None:
     wait_for(lambda: engine.state == "failed")
     with pytest.raises(NotReady, match="failed"):
         engine.submit(HELLO)
+
+
+def test_a_lock_that_cannot_be_taken_is_a_failed_engine(checkpoint: Path, tmp_path: Path) -> None:
+    engine = Engine(checkpoint, "cpu", slot=0, lock_dir=tmp_path / "missing", max_waiting=2)
+    engine.start()
+    wait_for(lambda: engine.state == "failed")

@@ -16,8 +16,13 @@ class GpuLock:
     """A lock file that the kernel releases when its holder dies, however it dies."""
 
     def __init__(self, path: Path | None) -> None:
-        """Without a path there is nobody to share with, and nothing is locked."""
+        """Without a path there is nobody to share with, and nothing is locked.
+
+        Raises OSError if the file cannot be made: now, and not in the middle of the first generation.
+        """
         self.path = path
+        if path is not None:
+            os.close(_open(path))
 
     @contextmanager
     def hold(self, cancelled: Callable[[], bool]) -> Iterator[None]:
@@ -25,8 +30,7 @@ class GpuLock:
         if self.path is None:
             yield
             return
-        # Any container's user may have made the file: world-writable, for it holds nothing.
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _open(self.path)
         try:
             while not _try_lock(descriptor):
                 if cancelled():
@@ -35,6 +39,10 @@ class GpuLock:
             yield
         finally:
             os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
 
 def _try_lock(descriptor: int) -> bool:
