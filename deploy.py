@@ -19,6 +19,7 @@ from roles.studios import studios
 from roles.verify import verify
 from roles.weights import weights
 from roles.wireguard import wireguard
+from steps.barrier import everyone
 
 site, member = host.data.site, host.data.member
 on_gateway = "gateway" in host.groups
@@ -50,12 +51,15 @@ if on_node:
     weights(site, member)
 if on_node:
     node_proxy(site, member)
+everyone(name="Wait for the studio's image and every node")
 if on_node:
     studios(site, member)
 
 # What the world sees, and the proof of it.
+everyone(name="Wait for every studio")
 if on_gateway:
     routes(site, member)
+everyone(name="Wait for the routes")
 verify(site, member)
 
 if on_gateway:
