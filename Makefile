@@ -34,8 +34,8 @@ lab-info: venv  ## the lab as one JSON object, for scripts (make -s lab-info)
 
 test: check unit test-app test-lab  ## everything, the end-to-end run on the lab included
 
-check: venv  ## style and types
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright
+check: venv venv-app  ## style and types
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright && .venv/bin/pyright -p app
 
 unit: venv test-packages  ## what needs no host
 	@$(PYTHON) -m pytest tests/unit

@@ -44,7 +44,7 @@ def test_a_host_that_reboots_comes_back_with_its_disk(hosts: Hosts) -> None:
 
 def test_a_host_without_power_stays_off_until_it_is_booted(hosts: Hosts) -> None:
     command("kill", "visitor")
-    with pytest.raises(RuntimeError, match="Connection timed out|No route to host"):
+    with pytest.raises(RuntimeError, match=r"Connection timed out|No route to host"):
         hosts["visitor"].run("true")
     command("boot", "visitor")
     assert hosts["visitor"].run("true").rc == 0
