@@ -58,7 +58,9 @@ def test_not_even_the_noisiest_run_shows_a_secret(hosts: Hosts, every_password: 
     told = run.text + run.stdout
     assert not [password for password in every_password if password in told]
     assert "$2b$" not in told, "a password's hash"
-    assert "PrivateKey" not in told
+    keys = [hosts[name].check_output("cat /etc/wireguard/*.key") for name in ("gateway", "gpu-1", "gpu-2")]
+    assert len(set(keys)) == 3
+    assert not [key for key in keys if key.strip() in told], "a host's private key"
 
 
 def test_no_log_of_any_run_has_a_secret(every_password: set[str]) -> None:
