@@ -3,6 +3,9 @@
 One line a role, in the order things happen. Each line runs on every host of its kind before the next begins.
 """
 
+# pyinfra types the first positional argument of every verb as `_sudo`; at run time they are ours.
+# pyright: reportCallIssue=false
+
 from pyinfra import host
 
 from roles.base import base

@@ -16,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _site(config: pytest.Config) -> Site:
-    return fleet.load(Path(config.getoption("--inventory")))
+    return fleet.load(Path(str(config.getoption("--inventory"))))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
