@@ -16,7 +16,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _site(config: pytest.Config) -> Site:
-    return fleet.load(Path(str(config.getoption("--inventory"))))
+    # Smoke runs where no SSH key, host keys or weights locks are: it needs only the passwords.
+    return fleet.load(Path(str(config.getoption("--inventory"))), prepared=False)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,4 +41,8 @@ def web(site: Site) -> Iterator[requests.Session]:
 @pytest.fixture
 def login(site: Site, project: Project) -> tuple[str, str]:
     user = project.users[0]
-    return user, site.secret(project.name, user)
+    try:
+        return user, site.secret(project.name, user)
+    except KeyError:
+        name = f"VV_SECRET_{project.name}_{user}".upper().replace("-", "_")
+        pytest.fail(f"no password for {user} of {project.name}: set {name}, or write {site.secrets_file}")
