@@ -12,8 +12,8 @@ from fleet import Node, Site, studio_image
 from roles.studios import commands
 from roles.studios.observe import Observed, Studios
 from roles.studios.plan import Plan, assigned, plan
+from roles.studios.rolling import Stopped, turn
 from roles.studios.spec import Studio, studio
-from roles.studios.turn import Stopped, turn
 from steps.refusal import refuse
 from steps.shell import Succeeds
 

@@ -1,0 +1,211 @@
+"""What becomes of a node's studios: which stay, go, come, and in what order. Pure, without a host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace as changed
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet import Site
+from fleet.locks import Lock, LockedFile
+from roles.studios import commands
+from roles.studios.labels import traefik_labels
+from roles.studios.observe import Found, Observed, read
+from roles.studios.plan import assigned, plan
+from roles.studios.rolling import Stopped, turn
+from roles.studios.spec import Studio, studio
+from tests.unit.examples import example_site
+
+IMAGE = "10.88.0.1:5000/vibevoice@sha256:" + "a" * 64
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    lock = tmp_path / "tiny.lock.json"
+    file = LockedFile(path="config.json", size=1, sha256="0" * 64)
+    Lock(repo="lab/tiny", revision="c" * 40, files=(file,)).write(lock)
+    model = {"name": "tiny", "repo": "lab/tiny", "revision": "c" * 40, "memory": "1GiB", "lock": lock}
+    return example_site(models=[model])
+
+
+def found(project: str, slot: int, spec: str = "s1", status: str = "running", created: str = "1") -> Found:
+    return Found(f"vv-{project}-{slot}-{spec}", status, created, project, slot, spec)
+
+
+def wished(project: str, slot: int, spec: str = "s1") -> Studio:
+    return Studio(project, slot, spec, f"vv-{project}-{slot}-{spec}", IMAGE, ("docker", "create"))
+
+
+def node(*containers: Found, networks: tuple[str, ...] = ()) -> Observed:
+    return Observed(containers=containers, networks=frozenset(networks))
+
+
+def test_a_studio_whose_specification_is_unchanged_is_not_touched() -> None:
+    wanted = {0: wished("p1", 0), 1: wished("p1", 1)}
+    assert not plan(wanted, ["p1"], node(found("p1", 0), found("p1", 1), networks=("p1",)))
+
+
+def test_a_changed_studio_is_replaced_and_the_image_pulled_first() -> None:
+    wanted = {0: wished("p1", 0, "s2"), 1: wished("p1", 1)}
+    todo = plan(wanted, ["p1"], node(found("p1", 0), found("p1", 1), networks=("p1",)))
+    assert [(r.old.name, r.new.name) for r in todo.replace] == [("vv-p1-0-s1", "vv-p1-0-s2")]
+    assert todo.pull == IMAGE
+    assert not (todo.remove)
+    assert not (todo.create)
+    assert not (todo.start)
+
+
+@pytest.mark.parametrize("status", ["exited", "created", "dead"])
+def test_a_stopped_studio_is_started_again_and_not_made_anew(status: str) -> None:
+    todo = plan({0: wished("p1", 0)}, ["p1"], node(found("p1", 0, status=status), networks=("p1",)))
+    assert [one.name for one in todo.start] == ["vv-p1-0-s1"]
+    assert not (todo.create)
+    assert not (todo.replace)
+    assert not (todo.pull)
+
+
+def test_a_removed_project_loses_container_and_network() -> None:
+    observed = node(found("p1", 0), found("old", 1), networks=("p1", "old"))
+    todo = plan({0: wished("p1", 0)}, ["p1"], observed)
+    assert [one.name for one in todo.remove] == ["vv-old-1-s1"]
+    assert todo.forget == ("old",)
+    assert not (todo.create)
+    assert not (todo.replace)
+    assert not (todo.connect)
+
+
+def test_a_new_project_gets_its_network_and_disturbs_nobody() -> None:
+    wanted = {0: wished("p1", 0), 1: wished("new", 1)}
+    todo = plan(wanted, ["p1", "new"], node(found("p1", 0), networks=("p1",)))
+    assert todo.connect == ("new",)
+    assert [one.name for one in todo.create] == ["vv-new-1-s1"]
+    assert not (todo.remove)
+    assert not (todo.replace)
+
+
+def test_of_two_containers_on_one_slot_the_running_one_stays() -> None:
+    observed = node(
+        found("p1", 0, "s0", status="exited", created="2"), found("p1", 0, "s1"), networks=("p1",)
+    )
+    todo = plan({0: wished("p1", 0)}, ["p1"], observed)
+    assert [one.name for one in todo.remove] == ["vv-p1-0-s0"]
+    assert not (todo.create)
+    assert not (todo.replace)
+
+
+def test_a_gpu_is_free_before_another_project_takes_it() -> None:
+    todo = plan({0: wished("new", 0)}, ["new"], node(found("old", 0), networks=("old",)))
+    assert [one.name for one in todo.remove] == ["vv-old-0-s1"]
+    assert [one.name for one in todo.create] == ["vv-new-0-s1"]
+
+
+def test_a_stopped_studio_keeps_its_slot(site: Site) -> None:
+    observed = node(found("p1", 2, status="exited"), found("p1", 3))
+    assert assigned(4, site.projects_on("gpu-1.example.com"), observed)["p1"] == (2, 3)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["p1", "old"]), st.integers(0, 3), st.sampled_from(["s1", "s2"])),
+        unique_by=lambda t: (t[0], t[1], t[2]),
+    )
+)
+def test_a_plan_ends_with_exactly_one_container_on_each_used_slot(state: list[tuple[str, int, str]]) -> None:
+    observed = node(*(found(*container) for container in state), networks=("old",))
+    wanted = {0: wished("p1", 0), 1: wished("p1", 1)}
+    todo = plan(wanted, ["p1"], observed)
+    gone = {one.name for one in todo.remove} | {r.old.name for r in todo.replace}
+    left = {container.name for container in observed.containers} - gone
+    came = {one.name for one in todo.create} | {r.new.name for r in todo.replace}
+    assert left | came == {"vv-p1-0-s1", "vv-p1-1-s1"}
+    assert not left & came
+
+
+def test_the_container_gets_one_gpu_and_no_rights(site: Site) -> None:
+    arguments = studio(site, site.projects[0], 1, "GPU-1", IMAGE).arguments
+    text = " ".join(arguments)
+    assert text.count("--device") == 1
+    assert "--device nvidia.com/gpu=GPU-1 " in text
+    for option in ("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges", "--user 10001:10001"):
+        assert option in text
+    assert "dst=/weights,readonly" in text
+    assert "--network vv-p1 " in text
+    assert "--publish" not in text
+    assert arguments[-1] == IMAGE
+
+
+CHANGES: dict[str, Callable[[Site], Studio]] = {
+    "image": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE.replace("a", "b")),
+    "gpu": lambda site: studio(site, site.projects[0], 0, "GPU-1", IMAGE),
+    "device": lambda site: studio(
+        site.model_copy(update={"studio": site.studio.model_copy(update={"device": "cpu"})}),
+        site.projects[0],
+        0,
+        "GPU-0",
+        IMAGE,
+    ),
+    "slot": lambda site: studio(site, site.projects[0], 1, "GPU-0", IMAGE),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_defines_a_studio_is_in_its_specification(site: Site, what: str) -> None:
+    before = studio(site, site.projects[0], 0, "GPU-0", IMAGE)
+    assert CHANGES[what](site).spec != before.spec
+
+
+def test_users_and_other_projects_do_not_change_a_studio(site: Site) -> None:
+    project = site.projects[0]
+    before = studio(site, project, 0, "GPU-0", IMAGE)
+    more = project.model_copy(update={"users": ("ana", "li", "eve"), "gpus": 1})
+    assert studio(site, more, 0, "GPU-0", IMAGE) == before
+
+
+def test_all_studios_of_a_project_define_its_router_alike() -> None:
+    first, second = traefik_labels("p1", 0), traefik_labels("p1", 1)
+    assert {key: first[key] for key in first if "metrics" not in key} == {
+        key: second[key] for key in second if "metrics" not in key
+    }
+
+
+def test_what_a_node_said_is_read() -> None:
+    labels = {"vibevoice.project": "p1", "vibevoice.slot": "1", "vibevoice.spec": "s1"}
+    row = {"name": "/vv-p1-1-s1", "status": "running", "created": "2026-11-23T10:00:00Z", "labels": labels}
+    lines = [
+        "gpu 00000000:41:00.0, GPU-b",
+        "gpu 00000000:01:00.0, GPU-a",
+        f"container {json.dumps(row)}",
+        "network vv-p1",
+        "image sha256:abc",
+        "something else",
+    ]
+    observed = read(lines)
+    assert observed.uuids == ("GPU-a", "GPU-b")
+    assert observed.containers == (changed(found("p1", 1), created="2026-11-23T10:00:00Z"),)
+    assert observed.networks == {"p1"}
+    assert observed.digest == "sha256:abc"
+
+
+def test_a_node_without_docker_and_driver_is_empty() -> None:
+    assert read([]) == Observed()
+
+
+def test_a_network_has_no_way_out_and_none_between_its_studios() -> None:
+    command = commands.create_network("prod", "p1")
+    assert "--internal" in command
+    assert "enable_icc=false" in command
+
+
+def test_after_a_studio_that_did_not_come_back_no_other_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roles.studios.rolling._failed_on", [])
+    with turn("gpu-1"):
+        pass
+    with pytest.raises(GeneratorExit), turn("gpu-1"):
+        raise GeneratorExit
+    with pytest.raises(Stopped, match="gpu-1"), turn("gpu-2"):
+        raise AssertionError("its turn never comes")
