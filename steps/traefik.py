@@ -30,7 +30,7 @@ CHECK = """\
 ask() {{ curl -fsS --max-time 5 "http://{status}$1"; }}
 fail() {{
     echo "$1" >&2
-    docker logs --since {wait}s {container} 2>&1 | grep -E '"level":"(error|fatal)"' | tail -n 5 >&2
+    docker logs --since {since}s {container} 2>&1 | grep -E '"level":"(error|fatal)"' | tail -n 5 >&2
     {restore}
     echo "The configuration before is back in place." >&2
     exit 1
@@ -94,6 +94,7 @@ def dynamic(part: str, files: Sequence[File], directory: str, container: str):
     check = CHECK.format(
         status=STATUS,
         wait=WAIT_S,
+        since=WAIT_S + 10,
         tries=WAIT_S * 10,
         part=part,
         digest=digest(files),
