@@ -192,7 +192,10 @@ class Traefik(Section):
     )
     idle_timeout_s: Count = Field(default=180, description="seconds an idle client connection is kept")
     dial_timeout_s: Count = Field(default=5, description="seconds to connect to a node or a studio")
-    grace_s: Seconds = Field(default=60, description="seconds for open requests to end when Traefik stops")
+    grace_s: Seconds = Field(
+        default=10,
+        description="seconds for open requests to end when Traefik stops; new ones are refused meanwhile",
+    )
     health_interval_s: Count = Field(
         default=1, description="seconds between health checks of studios and nodes"
     )
