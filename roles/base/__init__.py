@@ -11,7 +11,7 @@ from steps.packages import APT, packages
 from steps.platform import platform
 from steps.shell import run
 
-PACKAGES = ("ca-certificates", "curl", "iproute2", "pciutils", "procps", "zstd")
+PACKAGES = ("ca-certificates", "curl", "iproute2", "iputils-ping", "pciutils", "procps", "zstd")
 SSHD = "/etc/ssh/sshd_config.d/10-vibevoice.conf"
 SYSCTL = "/etc/sysctl.d/60-vibevoice.conf"
 JOURNALD = "/etc/systemd/journald.conf.d/vibevoice.conf"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,8 @@ from steps.units import changed, units
 
 BLACKLIST = "/etc/modprobe.d/blacklist-nouveau.conf"
 REFRESH = "nvidia-cdi-refresh"
+HELD = "apt-mark showhold | grep -E '^(lib|linux-modules-)?nvidia-'"
+PINNINGS = "dpkg-query -W -f '${Package}\\n' 'nvidia-driver-pinning-*'"
 HAS_CONTRIB = "apt-get indextargets --format '$(COMPONENT)' | grep -qx contrib"
 
 # Why each host of this run has to be rebooted; read on all hosts before the first reboot.
@@ -103,25 +106,27 @@ def install(plan: Plan, update_if: Sequence[Any] = ()):
     missing = [
         name for name in names if name not in versions or (exact.get(name) and versions[name] != exact[name])
     ]
-    loose = [name for name in names if name in stale or name in missing or not states[name][1]]
+    loose = names if stale or missing else [name for name in names if not states[name][1]]
     if changed(update_if) or stale or missing:
         yield f"{APT} update"
+    if stale or missing:
+        # apt changes a held package when told to, but never removes one: the old branch would stay for ever.
+        yield f"{HELD} | xargs -r apt-mark unhold"
     options = "--allow-change-held-packages --allow-downgrades --no-install-recommends"
     if plan.pinning in missing:
-        # Before the driver, or apt takes the newest branch.
+        # Before the driver, or apt takes the newest branch. The preferences of another branch count as
+        # configuration, which outlives its package unless that is purged.
         yield f"{APT} install {options} {plan.pinning}"
+        yield f"{PINNINGS} | grep -vx {plan.pinning} | xargs -r env {APT} purge"
     if stale or missing:
         # All of the driver in one step: its parts must be of one version.
-        pins = [f"{name}={exact[name]}" for name in exact if exact[name]] + [n for n in exact if not exact[n]]
-        yield f"{APT} install {options} {' '.join([*plan.driver, *pins])}"
+        driver = [f"{name}={plan.branch}.*" if plan.pinning else name for name in plan.driver]
+        others = [f"{name}={version}" if version else name for name, version in exact.items()]
+        yield f"{APT} install {options} {shlex.join([*driver, *others])}"
     if loose:
         yield f"apt-mark hold {' '.join(loose)}"
     else:
         host.noop("the driver is installed")
-
-
-def _differs(version: str, wanted: str | None) -> bool:
-    return bool(wanted) and version != wanted
 
 
 def _of_branch(version: str | None, branch: int) -> bool:
