@@ -62,7 +62,7 @@ def docker_proxy(site: Site, haproxy: str) -> Container:
         mounts=[
             f"{config.DOCKER_PROXY}:{config.DOCKER_PROXY}:ro",
             f"{config.SOCKET_DIRECTORY}:{config.SOCKET_DIRECTORY}",
-            "/var/run/docker.sock:/var/run/docker.sock",
+            f"/run:{config.RUN}:ro",
         ],
         labels={"vibevoice.site": site.name},
         options=[*HARDENED, "--user", "0:0"],

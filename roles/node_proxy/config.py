@@ -11,6 +11,11 @@ DIRECTORY = "/etc/vibevoice/traefik"
 DOCKER_PROXY = "/etc/vibevoice/docker-proxy"
 SOCKET_DIRECTORY = "/run/vibevoice/docker-proxy"
 SOCKET = f"{SOCKET_DIRECTORY}/docker.sock"
+# The host's /run inside the filter's container.
+HOST_RUN = "/host/run"
+# The host's /run as the filter sees it: mounted alone, the socket would be the one of the filter's own start,
+# and nobody listens on that once Docker's socket has been made anew.
+RUN = "/host/run"
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,6 @@ def dynamic() -> str:
     return render("traefik/node/node.yml")
 
 
-def haproxy(socket: str = SOCKET, engine: str = "/var/run/docker.sock") -> str:
+def haproxy(socket: str = SOCKET, engine: str = f"{RUN}/docker.sock") -> str:
     """haproxy.cfg: the few questions that Traefik asks Docker, and nothing else."""
     return render("node_proxy/haproxy.cfg", socket=socket, engine=engine)
