@@ -12,6 +12,8 @@ from steps.files import render
 
 # A large model from a cold disk takes minutes.
 READY_WITHIN_S = 600
+# Traefik learns of a ready container by an event, within a second.
+ROUTED_WITHIN_S = 30
 
 
 def remove(container: str) -> str:
@@ -65,6 +67,7 @@ def wait(studios: Sequence[Studio]) -> str:
         "studios/wait.sh",
         containers=shlex.join(studio.name for studio in studios),
         seconds=READY_WITHIN_S,
+        routed_seconds=ROUTED_WITHIN_S,
         port=PORT,
     )
     return f"sh -c {shlex.quote(script)}"

@@ -1,5 +1,5 @@
 # Waits until each container is ready and in the node proxy's rotation.
-deadline=$(($(date +%s) + {{ seconds }}))
+now() { date +%s; }
 
 state() { # container: status, restarts, health, address
     docker inspect --format '{{ "{{.State.Status}} {{.RestartCount}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}" }}' "$1"
@@ -11,22 +11,33 @@ give_up() { # container, reason
     exit 1
 }
 
+ready() { # container: sets address; succeeds once the studio there says that it is ready
+    found=$(state "$1") || give_up "$1" "is gone"
+    set -- "$1" $found
+    address=$5
+    # Docker starts what cannot start again and again.
+    [ "$3" -lt 3 ] || give_up "$1" "ended $3 times"
+    case $2 in exited | dead) give_up "$1" "has ended" ;; esac
+    [ "$4" = healthy ] && curl -fs -o /dev/null --max-time 5 "http://$address:{{ port }}/health/ready"
+}
+
+routed() { # address
+    case $(curl -fs --max-time 5 "http://127.0.0.1:8082/api/http/services?per_page=1000") in
+    *"\"http://$1:{{ port }}\":\"UP\""*) return 0 ;;
+    *) return 1 ;;
+    esac
+}
+
+deadline=$(($(now) + {{ seconds }}))
 for container in {{ containers }}; do
-    while :; do
-        now=$(state "$container") || give_up "$container" "is gone"
-        set -- $now
-        # A studio that cannot start is started again and again by Docker.
-        [ "$2" -lt 3 ] || give_up "$container" "ended $2 times"
-        case $1 in exited | dead) give_up "$container" "has ended" ;; esac
-        if [ "$3" = healthy ] && curl -fs -o /dev/null --max-time 5 "http://$4:{{ port }}/health/ready"; then
-            case $(curl -fs --max-time 5 "http://127.0.0.1:8082/api/http/services?per_page=1000") in
-            *"\"http://$4:{{ port }}\":\"UP\""*) break ;;
-            esac
-            reason="is ready, but not in Traefik's rotation (vv-node-proxy)"
-        else
-            reason="is not ready ($1, $3)"
-        fi
-        [ "$(date +%s)" -lt "$deadline" ] || give_up "$container" "$reason after {{ seconds }} s"
+    until ready "$container"; do
+        [ "$(now)" -lt "$deadline" ] || give_up "$container" "is not ready after {{ seconds }} s"
         sleep 0.3
+    done
+    routed_by=$(($(now) + {{ routed_seconds }}))
+    until routed "$address"; do
+        [ "$(now)" -lt "$routed_by" ] ||
+            give_up "$container" "is ready, but Traefik does not send requests to it (docker logs vv-node-proxy)"
+        sleep 0.2
     done
 done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,8 @@ from tests.unit.examples import example_site
 from tests.unit.traefik_process import Traefik, free_port, studio, traefik, wait_until
 
 SITE = example_site()
+# Studios listen on a fixed port, so each run of the tests takes addresses of its own.
+LOOPBACK = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}"
 
 
 def labelled(project: str, slot: int, address: str, health: str = "healthy") -> dict[str, Any]:
@@ -71,17 +74,17 @@ def get(entry_point: str, path: str, **options: Any) -> urllib3.BaseHTTPResponse
 
 def test_studios_are_found_by_their_labels_through_the_filter(tmp_path: Path) -> None:
     containers = [
-        labelled("p1", 0, "127.0.0.2"),
-        labelled("p1", 1, "127.0.0.3"),
-        labelled("p10", 2, "127.0.0.4"),
-        labelled("p11", 3, "127.0.0.5", health="starting"),
-        running("other", "127.0.0.6", {"traefik.enable": "true"}),
+        labelled("p1", 0, f"{LOOPBACK}.2"),
+        labelled("p1", 1, f"{LOOPBACK}.3"),
+        labelled("p10", 2, f"{LOOPBACK}.4"),
+        labelled("p11", 3, f"{LOOPBACK}.5", health="starting"),
+        running("other", f"{LOOPBACK}.6", {"traefik.enable": "true"}),
     ]
     with (
-        studio("p1-0", "127.0.0.2", 8888),
-        studio("p1-1", "127.0.0.3", 8888),
-        studio("p10-2", "127.0.0.4", 8888),
-        studio("p1-1's metrics", "127.0.0.3", 9100),
+        studio("p1-0", f"{LOOPBACK}.2", 8888),
+        studio("p1-1", f"{LOOPBACK}.3", 8888),
+        studio("p10-2", f"{LOOPBACK}.4", 8888),
+        studio("p1-1's metrics", f"{LOOPBACK}.3", 9100),
         docker_api(tmp_path / "engine.sock", *containers) as engine,
         filtered(tmp_path) as docker,
         proxy(tmp_path, docker) as (running_traefik, where),
