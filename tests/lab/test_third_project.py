@@ -41,8 +41,10 @@ def third(lab: Lab, logins: Logins, tmp_path_factory: pytest.TempPathFactory) ->
             answers(web, logins["debate"].url, logins["debate"].auth, 90)
         yield declared
     finally:
-        deploy("-y", log="third-project-cleanup", env=declared.env)
-        third_project.pull_out(declared)
+        try:
+            deploy("-y", log="third-project-cleanup", env=declared.env)
+        finally:
+            third_project.pull_out(declared)
         with session(lab.domain, lab.gateway_ip, lab.ca_root) as web:
             answers(web, logins["debate"].url, logins["debate"].auth, 90)
 
