@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from roles.gateway import config as gateway
 from roles.node_proxy import config as node
 from roles.routes import config as routes
 from tests.unit.examples import example_site
+from tests.unit.golden_files import same
 from tests.unit.traefik_process import free_port, issue_certificate, traefik, wait_until
 
-GOLDEN = Path(__file__).parent / "golden" / "traefik"
 SITE = example_site(traefik={"dashboard_users": ["root"]})
 RENDERED = {
     "gateway/traefik.yml": gateway.static(SITE, gateway.layout(SITE)),
@@ -25,7 +26,7 @@ RENDERED = {
 
 @pytest.mark.parametrize("name", RENDERED)
 def test_a_rendered_file_is_the_golden_one(name: str) -> None:
-    assert RENDERED[name] == (GOLDEN / name).read_text()
+    assert same(f"traefik/{name}", RENDERED[name])
 
 
 @pytest.mark.parametrize("challenge", ["http", "tls", "dns"])
@@ -52,6 +53,16 @@ def test_traefik_loads_the_gateway_without_a_complaint(tmp_path: Path, challenge
         expected = {"vv-p1@file", "vv-p10@file", "site-health@file", "dashboard@file", "status@file"}
         assert expected <= running.routers()
         assert running.complaints() == []
+        # The dashboard has a login; what a deploy asks has none, and shows no password hash.
+        assert dashboard(where.internal) == 401
+        assert dashboard(where.internal, basic_auth="root:look") == 200
+        assert urllib3.request("GET", f"http://{where.internal}/api/http/middlewares").status == 401
+        assert urllib3.request("GET", f"http://{where.internal}/api/rawdata").status == 401
+
+
+def dashboard(internal: str, **login: str) -> int:
+    headers = urllib3.make_headers(**login)
+    return urllib3.request("GET", f"http://{internal}/dashboard/", headers=headers, redirect=False).status
 
 
 def test_a_site_without_projects_loads_too(tmp_path: Path) -> None:
