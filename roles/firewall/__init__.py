@@ -12,6 +12,7 @@ from pyinfra.api import FactBase, FunctionCommand, deploy, operation
 
 from fleet import Member, Site
 from roles.firewall.rules import rules
+from steps.connection import hang_up
 from steps.files import File, place, render, write
 from steps.packages import packages
 from steps.units import units
@@ -84,7 +85,7 @@ def walls(content: str, rollback_s: int):
 def reconnect(state: Any, host: Any, rollback_s: int) -> bool:
     """Replace the host's SSH connection by a new one; False, with the reason, where none comes in time."""
     started = time.monotonic()
-    host.disconnect()
+    hang_up(host)
     # The SSH connector tries more than once: it may get in again just because the old rules are back.
     host.connect(reason="through the new firewall", show_errors=False)
     if host.connected and time.monotonic() - started < rollback_s:

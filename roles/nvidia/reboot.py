@@ -13,6 +13,7 @@ from typing import Any
 from gevent.lock import BoundedSemaphore
 from pyinfra import logger
 
+from steps.connection import hang_up
 from steps.shell import Output
 
 PATIENCE_S = 600
@@ -36,7 +37,7 @@ def reboot_in_turn(state: Any, host: Any, reason: str, proof: Callable[[], list[
         # Hosts behind this one lose their connection with it; they wait for their turn, asking nothing.
         behind = [other for other in state.inventory.get_active_hosts() if _jump(other) == host.name]
         for other in behind:
-            other.disconnect()
+            hang_up(other)
         wrong = _reboot(host) or proof()
         for other in behind:
             other.connect(show_errors=False)
@@ -50,11 +51,11 @@ def _reboot(host: Any) -> list[str]:
     before = _boot_id(host)
     host.get_fact(Output, script="systemd-run --quiet --on-active=1s systemctl reboot")
     # We hang up first: a connection that the host cuts counts as trouble.
-    _leave(host)
+    hang_up(host)
     deadline = time.monotonic() + PATIENCE_S
     time.sleep(3)
     while time.monotonic() < deadline:
-        _leave(host)
+        hang_up(host)
         if _arrive(host) and (now := _boot_id(host)) and now != before:
             # Services are still starting; the proof needs them.
             host.get_fact(Output, script="timeout 120 systemctl is-system-running --wait")
@@ -70,13 +71,6 @@ def _boot_id(host: Any) -> str:
     except Exception:
         return ""
     return output.stdout.strip() if succeeded else ""
-
-
-def _leave(host: Any) -> None:
-    try:
-        host.disconnect()
-    except Exception:
-        host.connected = False
 
 
 def _arrive(host: Any) -> bool:
