@@ -21,13 +21,19 @@ NODES = ("gpu-1", "gpu-2")
 WG_GATEWAY = "10.88.0.1"
 KNOCK = """
 import socket, sys
-for place in sys.argv[1:] or PLACES:
+from concurrent.futures import ThreadPoolExecutor
+
+def opens(place):
     host, _, port = place.rpartition(":")
     try:
         socket.create_connection((host, int(port)), 2).close()
-        print(place)
     except OSError:
-        pass
+        return False
+    return True
+
+places = sys.argv[1:] or PLACES
+with ThreadPoolExecutor(len(places)) as pool:
+    print(*[place for place, is_open in zip(places, pool.map(opens, places)) if is_open])
 """
 
 
