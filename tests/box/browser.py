@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
@@ -59,7 +60,10 @@ class Complaints(list[str]):
         page.on("response", self._answered)
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Chromium may ask for the domain's icon before Gradio's script has named the page's own. A matter
+        # between browser and domain: no studio serves the domain's root.
+        url = urlsplit(message.location.get("url") or "")
+        if message.type == "error" and url.path != "/favicon.ico":
             self.append(f"console: {message.text} ({message.location.get('url')})")
 
     def _failed(self, request: Request) -> None:
