@@ -92,3 +92,11 @@ def test_the_page_asks_nobody_else_for_anything_it_needs(api: httpx.Client, runn
     html = api.get("/").text
     outside = re.findall(r'<script[^>]+src="(https?://[^"]+)"', html)
     assert [url for url in outside if not url.startswith(running.url)] == []
+
+
+def test_the_page_names_its_icon_before_a_browser_guesses(running: Running) -> None:
+    page = running.get("/")
+    head, _, _ = page.text.partition("</head>")
+    assert '<link rel="icon" type="image/svg+xml" href="./favicon.ico">' in head
+    assert page.text.rstrip().endswith("</html>")
+    assert running.get("/favicon.ico").headers["content-type"] == "image/svg+xml"

@@ -11,6 +11,7 @@ from ..audio import pcm16
 from ..engine import EngineError, Speech, Stream
 from ..script import ScriptError
 from ..studio import Studio
+from .icon import Icon
 
 EXAMPLE = """Speaker 1: Welcome to the show. Today we ask how a machine learns to speak.
 Speaker 2: Thank you for having me. Let us start with what a voice is made of."""
@@ -22,6 +23,7 @@ KEEP_S, SWEEP_S = 3600, 600
 
 def mount(app: FastAPI, studio: Studio) -> FastAPI:
     """Serve the page at the root of `app`, below the path where the proxy offers it."""
+    app.add_middleware(Icon)
     return gr.mount_gradio_app(
         app,
         page(studio),
@@ -31,8 +33,6 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
         run_history=False,
         show_error=True,
         ssr_mode=False,
-        # Without it browsers ask for /favicon.ico, outside of what the proxy gives to this studio.
-        head='<link rel="icon" type="image/svg+xml" href="./favicon.ico">',
         # Gradio takes uploads whether or not the page asks for any, and they land in memory.
         max_file_size="1mb",
     )
