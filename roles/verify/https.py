@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fleet import Project, Site, names
 
+PORT = 443
 TIMEOUT_S = 10
 # Long enough for a first certificate and for Traefik's health checks to find the studios.
 PATIENCE_S = 90
@@ -37,11 +38,11 @@ class _Connection(http.client.HTTPSConnection):
 
     def __init__(self, site: Site) -> None:
         self.tls = ssl.create_default_context(cafile=str(site.acme.root) if site.acme.root else None)
-        super().__init__(site.domain, 443, timeout=TIMEOUT_S, context=self.tls)
+        super().__init__(site.domain, PORT, timeout=TIMEOUT_S, context=self.tls)
         self.address = site.gateway.address or site.domain
 
     def connect(self) -> None:
-        plain = socket.create_connection((self.address, 443), TIMEOUT_S)
+        plain = socket.create_connection((self.address, PORT), TIMEOUT_S)
         try:
             self.sock = self.tls.wrap_socket(plain, server_hostname=self.host)
         except BaseException:
@@ -67,7 +68,7 @@ def status(site: Site, project: Project) -> int | Wrong:
         # With sniStrict that is what a domain without a certificate looks like.
         return Wrong(f"{site.domain} has no certificate yet ({error.reason}).", certificate=True)
     except OSError as error:
-        return Wrong(f"{connection.address} port 443 does not answer: {error}. Is Traefik running there?")
+        return Wrong(f"{connection.address} port {PORT} does not answer: {error}. Is Traefik running there?")
     finally:
         connection.close()
 

@@ -143,8 +143,11 @@ def studio(name: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
         server.server_close()
 
 
-def issue_certificate(domain: str, storage: Path, root: Path) -> None:
-    """Fill Traefik's ACME storage with a valid certificate, so that no authority is asked for one."""
+def issue_certificate(domain: str, storage: Path, root: Path) -> Path:
+    """Fill Traefik's ACME storage with a valid certificate, so that no authority is asked for one.
+
+    Returns the file of its private key, beside the certificate in `root`.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, domain)])
     now = datetime.datetime.now(datetime.UTC)
@@ -173,3 +176,7 @@ def issue_certificate(domain: str, storage: Path, root: Path) -> None:
     root.write_bytes(pem)
     storage.touch(mode=0o600)
     storage.write_text(json.dumps({"acme": {"Account": None, "Certificates": [entry]}}))
+    key_file = root.with_suffix(".key")
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(private)
+    return key_file
