@@ -6,6 +6,7 @@ of the hosts behind it.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -74,10 +75,16 @@ def _boot_id(host: Any) -> str:
 
 
 def _arrive(host: Any) -> bool:
+    # That nobody answers yet is what we are waiting for; paramiko would report each try.
+    talk = logging.getLogger("paramiko.transport")
+    level = talk.level
+    talk.setLevel(logging.CRITICAL)
     try:
         host.connect(show_errors=False)
     except Exception:
         return False
+    finally:
+        talk.setLevel(level)
     return host.connected
 
 
