@@ -10,6 +10,8 @@ from typing import Any
 
 import paramiko
 import paramiko.client
+from pyinfra import state
+from pyinfra.api.state import StateStage
 
 log = logging.getLogger("pyinfra")
 
@@ -49,9 +51,11 @@ class PromptTransport(paramiko.Transport):
 
     def run(self) -> None:
         super().run()
-        # A socket that we closed ourselves no longer knows its peer.
+        # A socket that we closed ourselves no longer knows its peer; pyinfra hangs up on a jump host without
+        # closing what runs through it.
         peer = self._peer_name()
-        if self.authenticated and not self._closing and peer:
+        ended = self._closing or state.current_stage >= StateStage.Disconnect
+        if self.authenticated and peer and not ended:
             log.error(f"{peer} has closed the connection. {ADVICE}")
 
     def _ask(self) -> None:
