@@ -71,6 +71,6 @@ def test_the_next_run_completes(
     deploy("-y", log="dead-host-next")
     (studio,) = studios(hosts[VICTIM])
     assert studio.running
-    answers(web, logins["debate"].url, logins["debate"].auth, 30)
+    answers(web, f"{logins['debate'].url}health/ready", logins["debate"].auth, 30)
     with suppress(FileNotFoundError):
         assert "Traceback" not in (REPORTS / "dead-host-next.log").read_text()

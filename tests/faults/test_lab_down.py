@@ -33,7 +33,7 @@ def lab_again(logins: Logins, web: requests.Session) -> Iterator[None]:
     yield
     make("lab")  # with the deploy: a new Pebble is a new authority, and the gateway needs its certificate
     for login in logins.values():
-        answers(web, login.url, login.auth, limit_s=180)
+        answers(web, f"{login.url}health/ready", login.auth, limit_s=180)
 
 
 @pytest.mark.usefixtures("lab_again")

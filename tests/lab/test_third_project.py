@@ -38,7 +38,7 @@ def third(lab: Lab, logins: Logins, tmp_path_factory: pytest.TempPathFactory) ->
     third_project.plug_in(declared)
     try:
         with session(lab.domain, lab.gateway_ip, lab.ca_root) as web:
-            answers(web, logins["debate"].url, logins["debate"].auth, 90)
+            answers(web, f"{logins['debate'].url}health/ready", logins["debate"].auth, 90)
         yield declared
     finally:
         try:
@@ -46,7 +46,7 @@ def third(lab: Lab, logins: Logins, tmp_path_factory: pytest.TempPathFactory) ->
         finally:
             third_project.pull_out(declared)
         with session(lab.domain, lab.gateway_ip, lab.ca_root) as web:
-            answers(web, logins["debate"].url, logins["debate"].auth, 90)
+            answers(web, f"{logins['debate'].url}health/ready", logins["debate"].auth, 90)
 
 
 @pytest.fixture(scope="module")
