@@ -114,8 +114,10 @@ def _phases(run: Run) -> dict[str, float]:
     operations = run.operations()
     phases = {"connect, prepare": operations[0][1] if operations else run.seconds}
     for name, start, end in operations:
-        role = name.partition(" | ")[0]
-        phases[role] = phases.get(role, 0.0) + end - start
+        role, is_role, _ = name.partition(" | ")
+        # Between the roles hosts only wait for each other, which takes no time of its own.
+        if is_role:
+            phases[role] = phases.get(role, 0.0) + end - start
     return {role: round(seconds, 2) for role, seconds in phases.items()}
 
 
