@@ -109,7 +109,7 @@ def test_a_studio_reaches_nothing_but_its_own(lab: Lab, hosts: Hosts) -> None:
         places = [
             own,
             # The internet, its names, and the lab's stand-ins for it.
-            "1.1.1.1:443", "10.77.0.1:53", "10.77.0.1:8102", "pypi.org:443",
+            "198.51.100.1:443", "10.77.0.1:53", "10.77.0.1:8102", "hub.lab.test:8102",
             # Its host, by every address, and the site's inside.
             *(f"{bridge}:{port}" for port in (22, 8080, 8081)),
             *(f"{address}:22" for address in lab.hosts.values()),
