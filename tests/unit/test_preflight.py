@@ -153,7 +153,7 @@ def test_a_kernel_without_headers_is_refused_on_debian_only(site: Any) -> None:
 
 
 def test_nvidia_packages_of_another_origin_are_refused(site: Any) -> None:
-    foreign = (("nvidia-driver", "http://mirror.example.org/debian"), ("nvidia-driver", "/var/lib/dpkg/status"))
+    foreign = (("nvidia-driver", "http://deb.example.org/debian"), ("nvidia-driver", "/var/lib/dpkg/status"))
     assert on_node(site, nvidia_packages=foreign) == ["NVIDIA packages from elsewhere: nvidia-driver"]
 
 
