@@ -12,7 +12,7 @@ from roles.node_proxy import config as node
 from roles.routes import config as routes
 from tests.unit.examples import example_site
 from tests.unit.golden_files import same
-from tests.unit.traefik_process import free_port, issue_certificate, traefik, wait_until
+from tests.unit.traefik_process import gateway_on_loopback, traefik, wait_until
 
 SITE = example_site(traefik={"dashboard_users": ["root"]})
 RENDERED = {
@@ -35,17 +35,7 @@ def test_traefik_loads_the_gateway_without_a_complaint(tmp_path: Path, challenge
     if challenge == "dns":
         acme["dns_provider"] = "manual"
     site = example_site(acme=acme, traefik={"dashboard_users": ["root"]})
-    where = gateway.Layout(
-        web=f"127.0.0.1:{free_port()}",
-        websecure=f"127.0.0.1:{free_port()}",
-        internal=f"127.0.0.1:{free_port()}",
-        directory=str(tmp_path),
-        storage=str(tmp_path / "acme.json"),
-    )
-    issue_certificate(site.domain, tmp_path / "acme.json", tmp_path / "root.pem")
-    (tmp_path / "dynamic").mkdir()
-    (tmp_path / "traefik.yml").write_text(gateway.static(site, where))
-    (tmp_path / "dynamic/site.yml").write_text(gateway.dynamic(site))
+    where = gateway_on_loopback(site, tmp_path)
     (tmp_path / "dynamic/routes.yml").write_text(routes.routes(site))
     with traefik(tmp_path / "traefik.yml", where.internal, tmp_path / "log") as running:
         wait_until(lambda: "vv-p10@file" in running.routers(), 10, "the routes were not loaded")

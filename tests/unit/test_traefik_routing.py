@@ -18,8 +18,7 @@ from roles.routes import config as routes
 from tests.unit.examples import example_site
 from tests.unit.traefik_process import (
     Traefik,
-    free_port,
-    issue_certificate,
+    gateway_on_loopback,
     studio,
     traefik,
     wait_until,
@@ -64,17 +63,7 @@ class Box:
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
     folder = tmp_path_factory.mktemp("gateway")
     site = example_site()
-    where = gateway.Layout(
-        web=f"127.0.0.1:{free_port()}",
-        websecure=f"127.0.0.1:{free_port()}",
-        internal=f"127.0.0.1:{free_port()}",
-        directory=str(folder),
-        storage=str(folder / "acme.json"),
-    )
-    issue_certificate(site.domain, folder / "acme.json", folder / "root.pem")
-    (folder / "dynamic").mkdir()
-    (folder / "traefik.yml").write_text(gateway.static(site, where))
-    (folder / "dynamic/site.yml").write_text(gateway.dynamic(site))
+    where = gateway_on_loopback(site, folder)
     with (
         studio("one") as one,
         studio("two") as two,

@@ -23,6 +23,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from fleet import Site
+from roles.gateway import config as gateway
+
 TRAEFIK = Path(sys.prefix) / "bin" / "traefik"
 
 
@@ -180,3 +183,19 @@ def issue_certificate(domain: str, storage: Path, root: Path) -> Path:
     key_file.touch(mode=0o600)
     key_file.write_bytes(private)
     return key_file
+
+
+def gateway_on_loopback(site: Site, folder: Path) -> gateway.Layout:
+    """The gateway's files below `folder`, certificate included, for a Traefik on free ports of loopback."""
+    where = gateway.Layout(
+        web=f"127.0.0.1:{free_port()}",
+        websecure=f"127.0.0.1:{free_port()}",
+        internal=f"127.0.0.1:{free_port()}",
+        directory=str(folder),
+        storage=str(folder / "acme.json"),
+    )
+    issue_certificate(site.domain, folder / "acme.json", folder / "root.pem")
+    (folder / "dynamic").mkdir()
+    (folder / "traefik.yml").write_text(gateway.static(site, where))
+    (folder / "dynamic/site.yml").write_text(gateway.dynamic(site))
+    return where
