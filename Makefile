@@ -7,8 +7,8 @@ PYINFRA = .venv/bin/pyinfra
 # Colours and cursor movements do not belong into a log file.
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-lab smoke bench-deploy \
-        knobs known-hosts weights-lock lock venv venv-app test-packages
+.PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-lab smoke bench-deploy \
+        knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -32,16 +32,20 @@ lab-info: venv  ## the lab as one JSON object, for scripts (make -s lab-info)
 
 # --- proof -------------------------------------------------------------------------------------------------
 
-test: check unit test-app test-lab  ## everything, the end-to-end run on the lab included
+test: check unit test-app test-door test-lab  ## everything, the end-to-end run on the lab included
 
-check: venv venv-app  ## style and types
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright && .venv/bin/pyright -p app
+check: venv venv-app venv-door  ## style and types
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright && .venv/bin/pyright -p app \
+		&& .venv/bin/pyright -p tests/door
 
 unit: venv test-packages  ## what needs no host
 	@$(PYTHON) -m pytest tests/unit
 
 test-app: venv-app  ## the studio's own tests
 	@PYTHONPATH=app .venv-app/bin/python -m pytest tests/app -c tests/app/pytest.ini
+
+test-door: venv-door  ## the door's own tests
+	@PYTHONPATH=app .venv-door/bin/python -m pytest tests/door -c tests/door/pytest.ini
 
 test-lab: venv test-packages lab  ## the site, end to end and under attack, on the lab's hosts
 	@$(PYTHON) -m pytest tests/lab tests/faults --junit-xml=$(REPORTS)/lab.xml
@@ -71,6 +75,9 @@ venv:
 
 venv-app:
 	@bin/venv-app
+
+venv-door:
+	@bin/venv-door
 
 test-packages:
 	@bin/packages tests/packages.txt

@@ -1,0 +1,1 @@
+"""The door: who may enter which studio. A small forward-auth service beside the proxy."""
