@@ -10,6 +10,7 @@ from pyinfra import host
 
 from roles.base import base
 from roles.docker import docker
+from roles.door import door
 from roles.firewall import firewall
 from roles.gateway import gateway
 from roles.image import image
@@ -43,18 +44,20 @@ docker(site, member)
 if on_node:
     nvidia(site, member)
 
-# The gateway: registry and Traefik, then the studio's image.
+# The gateway: registry and Traefik, the images of door and studio, the door.
 if on_gateway:
     gateway(site, member)
 if on_gateway:
     image(site, member)
+if on_gateway:
+    door(site, member)
 
 # GPU hosts: weights, proxy, and one studio for each GPU.
 if on_node:
     weights(site, member)
 if on_node:
     node_proxy(site, member)
-everyone(name="Wait for the studio's image and every node")
+everyone(name="Wait for image, door and every node")
 if on_node:
     studios(site, member)
 

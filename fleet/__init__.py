@@ -1,22 +1,39 @@
 """The site model: what an inventory says, checked and typed. Pure; knows nothing of pyinfra."""
 
 from fleet.inventory import load, load_or_exit, site
-from fleet.knobs import Acme, Docker, Firewall, Images, Nvidia, Registry, Ssh, Studio, Traefik, Wireguard
+from fleet.knobs import (
+    Acme,
+    Docker,
+    Door,
+    Firewall,
+    Images,
+    Limits,
+    Nvidia,
+    Registry,
+    Ssh,
+    Studio,
+    Traefik,
+    Wireguard,
+)
 from fleet.mistakes import WrongInventory
-from fleet.models import Gateway, Member, Model, Node, Project, Site
+from fleet.models import Gateway, Issuer, Member, Model, Node, Project, SignOn, Site
 
 __all__ = [
     "Acme",
     "Docker",
+    "Door",
     "Firewall",
     "Gateway",
     "Images",
+    "Issuer",
+    "Limits",
     "Member",
     "Model",
     "Node",
     "Nvidia",
     "Project",
     "Registry",
+    "SignOn",
     "Site",
     "Ssh",
     "Studio",

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, create_model
 from fleet import knobs
 from fleet.catalogue import CATALOGUE
 from fleet.mistakes import Report, guess
-from fleet.models import Gateway, Model, Node, Project
+from fleet.models import Gateway, Issuer, Model, Node, Project, SignOn
 from fleet.plain import sentence, shown
 from fleet.quantities import Domain, File, Label
 
@@ -46,9 +46,16 @@ SECTIONS: dict[str, type[knobs.Section]] = {
     "firewall": knobs.Firewall,
     "studio": knobs.Studio,
     "traefik": knobs.Traefik,
+    "door": knobs.Door,
     "registry": knobs.Registry,
 }
-LISTS = ("nodes", "projects", "models")
+LISTS: dict[str, type[knobs.Section]] = {
+    "nodes": Node,
+    "projects": Project,
+    "models": Model,
+    "sign_on": SignOn,
+    "issuers": Issuer,
+}
 KEYS = (*Head.model_fields, *SECTIONS, *LISTS)
 
 
@@ -65,7 +72,7 @@ class Item(Generic[M]):
 class Draft:
     """What could be read of an inventory. A section is None where it is no group of keys at all.
 
-    incomplete: of gateway, nodes, projects and models those of which something could not be read.
+    incomplete: of gateway and the lists those of which something could not be read.
     """
 
     head: Head
@@ -73,6 +80,8 @@ class Draft:
     nodes: list[Item[Node]]
     projects: list[Item[Project]]
     models: list[Item[Model]]
+    sign_on: list[Item[SignOn]]
+    issuers: list[Item[Issuer]]
     incomplete: frozenset[str]
 
     @property
@@ -96,14 +105,16 @@ def read(raw: object, report: Report) -> Draft:
     nodes = _items(Node, "nodes", "host", raw, report)
     projects = _items(Project, "projects", "name", raw, report)
     models = _items(Model, "models", "name", raw, report)
+    sign_on = _items(SignOn, "sign_on", "name", raw, report)
+    issuers = _items(Issuer, "issuers", "name", raw, report)
     gateway: Any = sections["gateway"]
     lost = {
         "gateway": gateway is None or gateway.host is None,
         "nodes": _lost(raw.get("nodes", []), [item.value.host for item in nodes]),
-        "projects": _lost(
-            raw.get("projects", []), [item.value.name and item.value.users for item in projects]
-        ),
+        "projects": _lost(raw.get("projects", []), list(map(_who_enters, projects))),
         "models": _lost(raw.get("models", []), [item.value.name for item in models]),
+        "sign_on": _lost(raw.get("sign_on", []), [item.value.name for item in sign_on]),
+        "issuers": _lost(raw.get("issuers", []), [item.value.name for item in issuers]),
     }
     return Draft(
         head=head or lenient(Head).model_validate({}),
@@ -111,8 +122,16 @@ def read(raw: object, report: Report) -> Draft:
         nodes=nodes,
         projects=projects,
         models=[*models, *_catalogue(except_for={item.value.name for item in models})],
+        sign_on=sign_on,
+        issuers=issuers,
         incomplete=frozenset(key for key, is_lost in lost.items() if is_lost),
     )
+
+
+def _who_enters(item: Item[Project]) -> str | None:
+    """The project's name, if its users could be read: a list with a wrong entry was left out of the draft."""
+    written = item.raw.get("users", [])
+    return item.value.name if list(item.value.users) == written or not written else None
 
 
 def _lost(entries: object, names: Sequence[object]) -> bool:

@@ -88,7 +88,8 @@ def build(file: Path, inventory: object, prepared: bool = True) -> Site:
     # Without `prepared` a missing file is no mistake; what is there is used all the same.
     aside = report if prepared else Report(file)
     locks = files.check(draft, known_hosts, aside)
-    whole = not draft.incomplete & {"projects"} and bool(draft.sections["acme"] and draft.sections["traefik"])
+    lists_read = not draft.incomplete & {"projects", "sign_on"}
+    whole = lists_read and bool(draft.sections["acme"] and draft.sections["traefik"])
     found = secrets.gather(_wanted_secrets(draft), whole, secrets_file, aside)
     if report.mistakes:
         raise WrongInventory(report.mistakes)
@@ -99,6 +100,8 @@ def build(file: Path, inventory: object, prepared: bool = True) -> Site:
         nodes=tuple(item.value for item in draft.nodes),
         projects=tuple(item.value for item in draft.projects),
         models=tuple(_pinned(item.value, locks if prepared else {}) for item in draft.models),
+        sign_on=tuple(item.value for item in draft.sign_on),
+        issuers=tuple(item.value for item in draft.issuers),
         known_hosts=known_hosts,
         secrets_file=secrets_file,
         secrets=found,  # pyright: ignore[reportArgumentType]  (pydantic wraps each one)
@@ -112,18 +115,20 @@ def _pinned(model: Model, locks: Mapping[str, Lock]) -> Model:
 
 
 def _wanted_secrets(draft: Draft) -> list[secrets.Wanted]:
-    wanted = [
-        secrets.Wanted(item.value.name, user, item.key)
-        for item in draft.projects
-        for user in dict.fromkeys(item.value.users or ())
-        if item.value.name
-    ]
+    # Whoever has no password here sets one by an invitation (ops/user.py).
+    people = {user: item.key for item in reversed(draft.projects) for user in item.value.users}
+    wanted = [secrets.Wanted("users", user, key, required=False) for user, key in sorted(people.items())]
     if traefik := draft.sections["traefik"]:
         wanted += [
             secrets.Wanted("dashboard", user, "traefik.dashboard_users") for user in traefik.dashboard_users
         ]
     if acme := draft.sections["acme"]:
         wanted += [secrets.Wanted("acme", name, "acme.dns_env", password=False) for name in acme.dns_env]
+    wanted += [
+        secrets.Wanted("sign_on", item.value.name, item.key, password=False)
+        for item in draft.sign_on
+        if item.value.name
+    ]
     return wanted
 
 

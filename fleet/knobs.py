@@ -81,6 +81,7 @@ class Images(Section):
     registry: Text = Field(default="registry:2.8.3", description="the gateway's image registry")
     haproxy: Text = Field(default="haproxy:3.0", description="filter before the Docker socket of a node")
     studio_base: Text = Field(default="python:3.11-slim-bookworm", description="base image of the studio")
+    door_base: Text = Field(default="python:3.11-slim-bookworm", description="base image of the door")
 
 
 class Docker(Section):
@@ -207,9 +208,39 @@ class Traefik(Section):
         default=(), description="logins of the dashboard on the private network; none: no dashboard"
     )
     basic_auth_cost: Annotated[int, Field(ge=4, le=31, strict=True)] = Field(
-        default=8, description="bcrypt cost of logins; each step doubles the time of every request's check"
+        default=8, description="bcrypt cost of the dashboard's logins; each step doubles the time of a check"
     )
     hsts_s: Seconds = Field(default=31536000, description="seconds browsers insist on HTTPS")
+
+
+class Door(Section):
+    """Who may enter: sessions, keys, invitations, and what is remembered of them."""
+
+    session_hours: Count = Field(default=168, description="hours a login with a password lasts")
+    sign_on_hours: Count = Field(default=12, description="hours a login by single sign-on lasts")
+    sign_on_trust_days: Count = Field(
+        default=30, description="days after a sign-on for which that person's keys are good"
+    )
+    key_days: Count = Field(default=365, description="longest life of an API key, in days")
+    invite_hours: Count = Field(default=72, description="hours an invitation to set a password is good for")
+    audit_days: Count = Field(default=365, description="days the audit log is kept")
+    external_image: Text | None = Field(
+        default=None,
+        description="image by digest in a registry of your own; none: built and kept on the gateway",
+    )
+
+
+class Limits(Section):
+    """What one project may use."""
+
+    requests_per_s: Count = Field(default=100, description="requests a second, with bursts of twice as many")
+    streams: Count = Field(
+        default=32, description="generations and event streams at the same time, over all its studios"
+    )
+    upload: Size = Field(default="100MiB", validate_default=True, description="largest request body")
+    minutes_per_day: Count | None = Field(
+        default=None, description="minutes of speech a day (UTC); none: as many as the GPUs make"
+    )
 
 
 class Registry(Section):

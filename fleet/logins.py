@@ -6,6 +6,7 @@ import base64
 import hashlib
 from functools import cache
 
+import argon2
 import bcrypt
 
 from fleet.models import Site
@@ -28,14 +29,35 @@ def _hashed(password: str, cost: int, salt: str) -> str:
     return bcrypt.hashpw(password.encode(), f"$2b${cost:02}${salt}".encode()).decode()
 
 
-def htpasswd(site: Site, project: str, user: str) -> str:
-    """`user:bcrypt-hash` of one login of a project (or of "dashboard").
+def door_hash(site: Site, user: str) -> str | None:
+    """argon2id hash of a user's password as the door verifies it; None where an invitation sets it.
+
+    The parameters are OWASP's least: a deploy hashes everybody's anew, and the door checks each once a minute
+    at most.
+    """
+    password = site.secrets.get("users", {}).get(user)
+    if password is None:
+        return None
+    own_salt = hashlib.sha256("\0".join((site.name, "users", user)).encode()).digest()[:16]
+    return _argon2(password.get_secret_value(), own_salt)
+
+
+@cache
+def _argon2(password: str, salt: bytes) -> str:
+    return argon2.low_level.hash_secret(
+        password.encode(), salt, time_cost=2, memory_cost=19456, parallelism=1, hash_len=32,
+        type=argon2.Type.ID,
+    ).decode()  # fmt: skip
+
+
+def htpasswd(site: Site, group: str, user: str) -> str:
+    """`user:bcrypt-hash` of one login of Traefik's own, such as ("dashboard", "root").
 
     Raises:
         ValueError: the password has more than 72 bytes, which bcrypt would not read.
     """
-    password = site.secret(project, user)
+    password = site.secret(group, user)
     if len(password.encode()) > 72:
-        raise ValueError(f"the password of {project}/{user} is longer than 72 bytes, all that bcrypt reads")
+        raise ValueError(f"the password of {group}/{user} is longer than 72 bytes, all that bcrypt reads")
     cost = site.traefik.basic_auth_cost
-    return f"{user}:{_hashed(password, cost, salt(site.name, project, user))}"
+    return f"{user}:{_hashed(password, cost, salt(site.name, group, user))}"

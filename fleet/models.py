@@ -3,15 +3,17 @@
 import ipaddress
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, SecretStr, model_validator
 
 from fleet.knobs import (
     Acme,
     Docker,
+    Door,
     Firewall,
     Images,
+    Limits,
     Nvidia,
     Registry,
     Section,
@@ -20,10 +22,26 @@ from fleet.knobs import (
     Traefik,
     Wireguard,
 )
-from fleet.quantities import Address, Count, Domain, Endpoint, File, Number, Repository, Size, Text
+from fleet.quantities import (
+    Address,
+    Count,
+    Domain,
+    Endpoint,
+    File,
+    HttpsUrl,
+    Number,
+    Repository,
+    Size,
+    Text,
+)
 
 REPO = Path(__file__).resolve().parent.parent
 STATE = REPO / ".vibevoice"
+
+# Public keys only: with a shared secret whoever checks a token could make one.
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+
+STUDIOS_PORT = 8080
 
 T = TypeVar("T")
 
@@ -58,7 +76,12 @@ class Project(Section):
         default=(), min_length=1, description="these GPUs, counted from 0 in PCI order"
     )
     model: Text = Field(description="name in the catalogue or in models")
-    users: tuple[Text, ...] = Field(description="logins")
+    users: tuple[Text, ...] = Field(default=(), description="names of those who may enter")
+    groups: tuple[Text, ...] = Field(
+        default=(),
+        description='groups that may enter: "corp:podcast-team" of sign_on or issuers; "corp:*" is everybody',
+    )
+    limits: Limits = Field(default=Limits(), description="what it may use")
 
     @model_validator(mode="before")
     @classmethod
@@ -84,6 +107,43 @@ class Model(Section):
     )
 
 
+class SignOn(Section):
+    """An OpenID Connect provider that people sign on with; its client secret is a secret of [sign_on]."""
+
+    name: Text = Field(description="short name, part of the URL and of its groups' names")
+    label: Text | None = Field(default=None, description="words on the login page's button; none: the name")
+    issuer: HttpsUrl = Field(description="the provider's issuer URL, exactly as in its discovery document")
+    client_id: Text = Field(
+        description="the client registered there; its address is https://<domain>/vibevoice/auth/<name>/callback"
+    )
+    scopes: tuple[Text, ...] = Field(
+        default=("openid", "profile", "email"), min_length=1, description="what is asked for"
+    )
+    user_claim: Text = Field(default="email", description="claim that names a person")
+    group_claim: Text = Field(default="groups", description="claim with the groups; dots lead into objects")
+    ca: File | None = Field(default=None, description="PEM file that signs the provider; none: public")
+
+    @property
+    def words(self) -> str:
+        """What the login page calls it."""
+        return self.label or self.name
+
+
+class Issuer(Section):
+    """Whoever issues JSON Web Tokens that programs may enter with."""
+
+    name: Text = Field(description="short name, part of its groups' names")
+    issuer: HttpsUrl = Field(description="the tokens' iss")
+    audience: Text = Field(description="the tokens' aud")
+    jwks: HttpsUrl | None = Field(default=None, description="its public keys; none: by discovery")
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=("RS256", "ES256", "EdDSA"), min_length=1, description="signatures that are believed"
+    )
+    user_claim: Text = Field(default="sub", description="claim that names the program")
+    group_claim: Text = Field(default="groups", description="claim with the groups; dots lead into objects")
+    ca: File | None = Field(default=None, description="PEM file that signs the issuer's HTTPS; none: public")
+
+
 Member = Gateway | Node
 
 
@@ -91,7 +151,7 @@ class Site(Section):
     """Everything the roles may know; made by `fleet.site` or `fleet.load`, never by hand.
 
     file: the inventory. name: its stem. models: the catalogue's and the inventory's own.
-    secrets: passwords by project and user.
+    secrets: by group and name, such as "users" and "ana".
     """
 
     name: Text
@@ -102,6 +162,8 @@ class Site(Section):
     nodes: tuple[Node, ...]
     projects: tuple[Project, ...] = ()
     models: tuple[Model, ...] = ()
+    sign_on: tuple[SignOn, ...] = ()
+    issuers: tuple[Issuer, ...] = ()
     images: Images = Images()
     docker: Docker = Docker()
     nvidia: Nvidia = Nvidia()
@@ -109,6 +171,7 @@ class Site(Section):
     firewall: Firewall = Firewall()
     studio: Studio = Studio()
     traefik: Traefik = Traefik()
+    door: Door = Door()
     registry: Registry = Registry()
     known_hosts: File
     secrets_file: File
@@ -118,6 +181,11 @@ class Site(Section):
     def members(self) -> list[Member]:
         """All hosts, the gateway first."""
         return [self.gateway, *self.nodes]
+
+    @property
+    def users(self) -> list[str]:
+        """Everybody whom a project names, once, in the order of the inventory."""
+        return list(dict.fromkeys(user for project in self.projects for user in project.users))
 
     @property
     def state_dir(self) -> Path:
@@ -144,6 +212,10 @@ class Site(Section):
         """The address of a host on wg0, without the network's length."""
         return wg_addresses(self.wireguard.network, self.gateway, self.nodes)[host]
 
+    def node_url(self, host: str) -> str:
+        """Where a node's proxy serves its studios, on the private network."""
+        return f"http://{self.wg_address(host)}:{STUDIOS_PORT}"
+
     @property
     def wg_endpoint(self) -> str:
         """What a node dials to reach the gateway's WireGuard, `host:port`."""
@@ -160,9 +232,17 @@ class Site(Section):
         """The project's public address, with its closing slash."""
         return f"https://{self.domain}/vibevoice/{project}/"
 
-    def secret(self, project: str, user: str) -> str:
-        """A user's password; KeyError if the site was loaded without it."""
-        return self.secrets[project][user].get_secret_value()
+    def secret(self, group: str, name: str) -> str:
+        """A secret, such as the password of ("users", "ana"); KeyError if the site has none."""
+        return self.secrets[group][name].get_secret_value()
+
+    def login(self, project: str) -> tuple[str, str]:
+        """Name and password of somebody who may enter the project; KeyError if no password is known here."""
+        known = self.secrets.get("users", {})
+        for user in self.project(project).users:
+            if user in known:
+                return user, known[user].get_secret_value()
+        raise KeyError(project)
 
 
 def wg_addresses(network: ipaddress.IPv4Network, gateway: Gateway, nodes: Sequence[Node]) -> dict[str, str]:

@@ -8,6 +8,11 @@ TRAEFIK = "vv-traefik"
 REGISTRY = "vv-registry"
 NODE_PROXY = "vv-node-proxy"
 DOCKER_PROXY = "vv-docker-proxy"
+# Where the gateway's Traefik asks whether a request may pass.
+DOOR_ENTRY = "127.0.0.1:8083"
+# Two of them: the second answers while the first is replaced, or dead.
+DOORS = ("vv-door-a", "vv-door-b")
+DOOR_ADDRESSES = ("127.0.0.1:8901", "127.0.0.1:8902")
 
 # Path segments and container names that the site itself needs, or may need behind the same domain.
 RESERVED = frozenset(
@@ -19,6 +24,8 @@ RESERVED = frozenset(
         "auth",
         "dashboard",
         "docker-proxy",
+        "door-a",
+        "door-b",
         "door",
         "gateway",
         "health",

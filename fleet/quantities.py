@@ -104,6 +104,10 @@ File = Annotated[Path, AfterValidator(Path.expanduser)]
 Network = Annotated[ipaddress.IPv4Network, BeforeValidator(_network)]
 
 Url = Annotated[Text, _check(_is_url, "is not an http(s) URL.")]
+HttpsUrl = Annotated[
+    Text,
+    _check(lambda value: _is_url(value) and value.startswith("https://"), "is not an https URL."),
+]
 KeySource = Annotated[
     Text, _check(_is_key_source, "is neither an https URL nor the absolute path of a file here.")
 ]

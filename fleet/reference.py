@@ -7,7 +7,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fleet.draft import LISTS, SECTIONS, Head
-from fleet.models import Model, Node, Project
 from fleet.plain import model_in, shown
 
 Row = tuple[str, str, str]
@@ -20,7 +19,7 @@ def rows() -> Iterator[Row]:
     yield from _rows(Head, "")
     for key, model in SECTIONS.items():
         yield from _rows(model, f"{key}.")
-    for key, model in zip(LISTS, (Node, Project, Model), strict=True):
+    for key, model in LISTS.items():
         yield from _rows(model, f"{key}[].")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fleet.mistakes import Report, guess, near
 
 SHORTEST = 12
-# bcrypt reads no further than this many bytes, so two long passwords could be one.
+# bcrypt, which the dashboard's logins use, reads no further than this many bytes.
 LONGEST = 72
 
 Table = Mapping[str, Mapping[str, str]]
@@ -19,12 +19,16 @@ Table = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Wanted:
-    """A secret the site needs: for whom, and the inventory key that asks for it."""
+    """A secret of the site: whose, and the inventory key that asks for it.
+
+    password: typed by a person, so judged. required: the site cannot do without it.
+    """
 
     group: str
     user: str
     key: str
     password: bool = True
+    required: bool = True
 
     @property
     def variable(self) -> str:
@@ -48,7 +52,7 @@ def gather(wanted: Iterable[Wanted], whole: bool, file: Path, report: Report) ->
         if secret:
             found.setdefault(one.group, {})[one.user] = secret
             _judge(one, secret, report)
-        elif table is not None:
+        elif table is not None and one.required:
             report.add(
                 one.key,
                 f"has no secret for {one.user}. Set {one.variable} in the environment, or "
@@ -96,7 +100,7 @@ def _judge(one: Wanted, secret: str, report: Report) -> None:
     if len(secret) < SHORTEST:
         report.add(one.key, f"({where}) has {len(secret)} characters; {SHORTEST} are the least.")
     if len(secret.encode()) > LONGEST:
-        report.add(one.key, f"({where}) has more than {LONGEST} bytes, which bcrypt would cut off.")
+        report.add(one.key, f"({where}) has more than {LONGEST} bytes, more than a login takes.")
 
 
 def _report_strangers(table: Table, wanted: list[Wanted], file: Path, report: Report) -> None:
@@ -104,12 +108,14 @@ def _report_strangers(table: Table, wanted: list[Wanted], file: Path, report: Re
         known = {one.user for one in wanted if one.group == group}
         if not known:
             groups = {one.group for one in wanted}
-            report.add(
-                f"{near(file)}: [{group}]", f"belongs to nothing here. {guess(group, groups, 'Remove it.')}"
-            )
+            people = {one.user for one in wanted if one.group == "users"}
+            # That is how it was when a password opened one project.
+            by_project = "A person has one password for all projects: move it below [users]."
+            hint = by_project if users.keys() & people else guess(group, groups, "Remove it.")
+            report.add(f"{near(file)}: [{group}]", f"belongs to nothing here. {hint}")
             continue
         for user in users.keys() - known:
-            hint = guess(user, known, "Remove it, or add the user to the project.")
+            hint = guess(user, known, "Remove it, or add the name to the inventory.")
             report.add(f"{near(file)}: [{group}] {user}", f"is nobody there. {hint}")
 
 

@@ -7,7 +7,7 @@ from lab.paths import CA_ROOT, SSH_CONFIG, SSH_KEY
 
 
 def info() -> dict:
-    """The lab as one object: domain, addresses, keys, and each project's address and login."""
+    """The lab as one object: domain, addresses, keys, each project's address and login, all passwords."""
     return {
         "domain": topology.SITE_DOMAIN,
         "gateway_ip": topology.GATEWAY,
@@ -15,7 +15,8 @@ def info() -> dict:
         "ssh_key": str(SSH_KEY),
         "ssh_config": str(SSH_CONFIG),
         "hosts": {host.name: host.address for host in topology.hosts()},
-        "projects": {project: _login(project, users) for project, users in logins.passwords().items()},
+        "projects": {project: _login(project, users[0]) for project, users in topology.LOGINS.items()},
+        "users": logins.passwords(),
     }
 
 
@@ -27,7 +28,6 @@ def states() -> dict[str, str]:
     }
 
 
-def _login(project: str, users: dict[str, str]) -> dict[str, str]:
-    user, password = next(iter(users.items()))
+def _login(project: str, user: str) -> dict[str, str]:
     url = f"https://{topology.SITE_DOMAIN}/vibevoice/{project}/"
-    return {"url": url, "user": user, "password": password}
+    return {"url": url, "user": user, "password": logins.passwords()[user]}

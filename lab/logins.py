@@ -11,6 +11,8 @@ from lab.topology import LOGINS
 
 Table = dict[str, dict[str, str]]
 
+GROUPS = ("users", "dashboard", "acme", "sign_on")
+
 
 def complete() -> bool:
     """Whether every login of the lab has its password where the inventory looks for it."""
@@ -20,27 +22,28 @@ def complete() -> bool:
 def write() -> None:
     """Give every login a password, keep those there are, and put them beside the inventory.
 
-    What somebody added to the file by hand (a third project) stays.
+    What somebody added to the file by hand (a third project's user) stays.
     """
     table = _merged(fresh=True)
     for path in (SECRETS, SITE_SECRETS):
         _write(path, table)
 
 
-def passwords() -> Table:
-    """``{project: {user: password}}`` as the site gets them."""
-    return _read(SITE_SECRETS)
+def passwords() -> dict[str, str]:
+    """``{user: password}`` as the site gets them."""
+    return _read(SITE_SECRETS).get("users", {})
 
 
 def _merged(fresh: bool) -> Table:
-    table: Table = {}
+    table: Table = {"users": {}}
     for source in (_read(SECRETS), _read(SITE_SECRETS)):
-        for project, users in source.items():
-            table.setdefault(project, {}).update(users)
-    for project, users in LOGINS.items():
-        for user in users:
-            if user not in table.get(project, {}):
-                table.setdefault(project, {})[user] = secrets.token_urlsafe(15) if fresh else ""
+        for group, secrets_ in source.items():
+            # Earlier labs had a password for each project.
+            if group in GROUPS:
+                table.setdefault(group, {}).update(secrets_)
+    for user in sorted({user for users in LOGINS.values() for user in users}):
+        if user not in table["users"]:
+            table["users"][user] = secrets.token_urlsafe(15) if fresh else ""
     return table
 
 
@@ -50,8 +53,8 @@ def _read(path: Path) -> Table:
 
 def _write(path: Path, table: Table) -> None:
     sections = [
-        f"[{project}]\n" + "".join(f'{user} = "{password}"\n' for user, password in users.items())
-        for project, users in table.items()
+        f"[{group}]\n" + "".join(f'{name} = "{secret}"\n' for name, secret in names.items())
+        for group, names in table.items()
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")

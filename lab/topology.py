@@ -17,8 +17,8 @@ RELEASES = {"debian12": "bookworm", "debian13": "trixie"}
 # name:release:gpus[:user]; a user other than root gets passwordless sudo, and root may not log in.
 DEFAULT_NODES = "gpu-1:debian13:2,gpu-2:debian12:1:ops"
 
-# The lab's projects and their users; each login gets a random password once.
-LOGINS = {"podcast": ("ana", "li"), "debate": ("ana",)}
+# The lab's projects and their users; each person gets a random password once. Li and bo have one each.
+LOGINS = {"podcast": ("li", "ana"), "debate": ("bo", "ana")}
 
 # What nvidia-smi and lspci say of the card: an Ada one (10de:26b1), served by the open kernel module.
 GPU_NAME = "NVIDIA RTX 6000 Ada Generation"

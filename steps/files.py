@@ -41,7 +41,7 @@ class File:
         dest: absolute path.
         content: the whole content.
         mode: octal, such as "644"; ignored where `secret` is set.
-        user, group: owner names that exist on the host.
+        user, group: owner names that exist on the host; numbers for the users of containers.
         secret: 0600 from its first byte on; its content is never shown.
     """
 
@@ -116,7 +116,15 @@ def _archive(files: Sequence[File]) -> str:
             entry = tarfile.TarInfo(file.dest.lstrip("/") + ".vv-new")
             entry.size = len(file.data)
             entry.mode = 0o600 if file.secret else int(file.mode, 8)
-            entry.uname, entry.gname = file.user, file.group
+            # By name where there is one: the numbers of names differ from host to host.
+            if file.user.isdigit():
+                entry.uid = int(file.user)
+            else:
+                entry.uname = file.user
+            if file.group.isdigit():
+                entry.gid = int(file.group)
+            else:
+                entry.gname = file.group
             tar.addfile(entry, io.BytesIO(file.data))
     return base64.b64encode(buffer.getvalue()).decode()
 

@@ -1,6 +1,6 @@
 """What makes an inventory wrong beyond the shape of its values. Each check reports and goes on."""
 
-from fleet.checks import hosts, network, projects
+from fleet.checks import hosts, network, people, projects
 from fleet.draft import Draft
 from fleet.mistakes import Report
 
@@ -10,3 +10,4 @@ def check(draft: Draft, report: Report) -> None:
     hosts.check(draft, report)
     network.check(draft, report)
     projects.check(draft, report)
+    people.check(draft, report)

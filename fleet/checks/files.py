@@ -28,6 +28,9 @@ def _named_files(draft: Draft) -> Iterator[tuple[str, Path]]:
     for key, member in draft.hosts:
         if member.ssh.key:
             yield f"{key}.ssh.key", member.ssh.key
+    for item in (*draft.sign_on, *draft.issuers):
+        if item.value.ca:
+            yield f"{item.key}.ca", item.value.ca
     for section, names in {
         "acme": ("server_ca", "root"),
         "docker": ("apt_key",),

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from fleet.draft import Draft
-from fleet.knobs import Acme, Docker, Registry, Studio, Wireguard
+from fleet.knobs import Acme, Docker, Door, Registry, Studio, Wireguard
 from fleet.mistakes import Report, counted
 from fleet.models import Gateway, Node
 from fleet.quantities import is_address
@@ -27,7 +27,8 @@ def check(draft: Draft, report: Report) -> None:
     if draft.sections["acme"] is not None:
         _check_challenge(draft.sections["acme"], report)
     _check_registry(draft.sections["registry"], report)
-    _check_image(draft.sections["studio"], report)
+    for section in ("studio", "door"):
+        _check_image(section, draft.sections[section], report)
 
 
 def _check_size(wireguard: Wireguard, draft: Draft, report: Report) -> None:
@@ -109,10 +110,10 @@ def _check_registry(registry: Registry | None, report: Report) -> None:
         )
 
 
-def _check_image(studio: Studio | None, report: Report) -> None:
-    image = studio.external_image if studio else None
+def _check_image(key: str, section: Studio | Door | None, report: Report) -> None:
+    image = section.external_image if section else None
     if image and not re.fullmatch(r"[^\s@]+@sha256:[0-9a-f]{64}", image):
         report.add(
-            "studio.external_image",
+            f"{key}.external_image",
             f'is "{image}", which does not say which image for good. Write it as name@sha256:<digest>.',
         )

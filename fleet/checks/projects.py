@@ -1,4 +1,4 @@
-"""Projects: a name that can be a URL, a node that has the GPUs, a model that fits them, users."""
+"""Projects: a name that can be a URL, a node that has the GPUs, a model that fits them."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,6 @@ from fleet.names import RESERVED
 from fleet.quantities import LABEL, show_size
 
 LONGEST_NAME = 30
-USER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,30}[A-Za-z0-9])?")
 MODEL_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -32,7 +31,6 @@ def check(draft: Draft, report: Report) -> None:
             report.add(f"{item.key}.name", words)
     for item in draft.projects:
         _check_name(item, report)
-        _check_users(item, report)
         _check_gpus_or_slots(item, report)
         if not draft.incomplete & {"gateway", "nodes"}:
             _check_node(item, nodes, gateway.host, report)
@@ -61,22 +59,6 @@ def _check_name(item: Item[Project], report: Report) -> None:
         report.add(key, f'is "{name}", {len(name)} characters long; {LONGEST_NAME} are the most.')
     elif name in RESERVED:
         report.add(key, f'is "{name}", which the site keeps for itself. Choose another.')
-
-
-def _check_users(item: Item[Project], report: Report) -> None:
-    users = item.value.users
-    if users is None:
-        return
-    if not users:
-        report.add(f"{item.key}.users", "is empty, so nobody could log in. Name at least one user.")
-    for user in dict.fromkeys(users):
-        if users.count(user) > 1:
-            report.add(f"{item.key}.users", f'has "{user}" {users.count(user)} times. Once is enough.')
-        if not USER.fullmatch(user):
-            report.add(
-                f"{item.key}.users",
-                f'has "{user}", which cannot be a login: letters and digits, . _ - inside, at most 32.',
-            )
 
 
 def _check_gpus_or_slots(item: Item[Project], report: Report) -> None:

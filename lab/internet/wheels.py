@@ -1,4 +1,4 @@
-"""The package index of the lab: the wheels of the studio image, as a simple index with checksums."""
+"""The package index of the lab: the wheels of studio and door, as a simple index with checksums."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def ensure() -> bool:
 
 
 def _locks() -> list[Path]:
-    return sorted(_APP.glob("*.lock"))
+    return sorted((REPO / "app").glob("*/*.lock"))
 
 
 def _key() -> str:
@@ -57,6 +57,7 @@ def _build(folder: Path) -> None:
     packages = folder / "packages"
     packages.mkdir()
     _keep_what_is_still_locked(packages)
+    # One by one: two locks may pin different versions of a package.
     for lock in _locks():
         _pip(packages, "--require-hashes", "-r", str(lock))
     _torch(packages)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet import Gateway, Member, Site
+from fleet.models import STUDIOS_PORT
 from steps.files import render
 
 HTTP, HTTPS = 80, 443
-STUDIOS, METRICS = 8080, 8081
+METRICS = 8081
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def private(site: Site, member: Member) -> list[Private]:
     """What is open inside the private network: the registry to nodes, nodes to the gateway alone."""
     if isinstance(member, Gateway):
         return [Private(str(site.wireguard.network), (site.registry.port,))]
-    return [Private(site.wg_address(site.gateway.host), (STUDIOS, METRICS))]
+    return [Private(site.wg_address(site.gateway.host), (STUDIOS_PORT, METRICS))]
 
 
 def rules(site: Site, member: Member) -> str:

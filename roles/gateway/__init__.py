@@ -21,6 +21,7 @@ ACME_SECRETS = f"{config.DIRECTORY}/acme"
 def gateway(site: Site, member: Gateway) -> None:
     """Run registry and Traefik; a change of Traefik's static configuration restarts it."""
     files = _files(site)
+    shared = config.dynamic(site, config.layout(site))
     directories(name="Make Traefik's folders", directories=_folders())
     place(name="Configure registry and Traefik", files=files)
     container(name="Run the image registry", spec=registry(site, files))
@@ -28,7 +29,7 @@ def gateway(site: Site, member: Gateway) -> None:
     dynamic(
         name="Configure what all projects share",
         part="site",
-        files=[File(f"{config.DIRECTORY}/dynamic/site.yml", config.dynamic(site), secret=True)],
+        files=[File(f"{config.DIRECTORY}/dynamic/site.yml", shared, secret=True)],
         directory=f"{config.DIRECTORY}/dynamic",
         container=names.TRAEFIK,
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fleet import Site
+from fleet import Site, names
 from fleet.logins import htpasswd
 from steps.files import render
 
 DIRECTORY = "/etc/vibevoice/traefik"
 CERTIFICATES = "/srv/vibevoice/certs"
 STATUS = "127.0.0.1:8082"
+# The door's own pages below /vibevoice/; every other path there begins with a project's name.
+DOOR_PAGES = "/vibevoice", "/vibevoice/", "/vibevoice/login", "/vibevoice/logout"
+DOOR_FOLDERS = "/vibevoice/auth/", "/vibevoice/door/"
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class Layout:
     """Where Traefik listens and what it finds where.
 
     Args:
-        web, websecure, internal: addresses of the entry points.
+        web, websecure, internal, door: addresses of the entry points.
+        doors: addresses of the two doors.
         directory: holds traefik.yml and dynamic/.
         storage: ACME account and certificates, 0600.
         ca_certificate: PEM that signs the ACME server itself; None where a public CA does.
@@ -27,6 +31,8 @@ class Layout:
     web: str
     websecure: str
     internal: str = STATUS
+    door: str = names.DOOR_ENTRY
+    doors: tuple[str, str] = names.DOOR_ADDRESSES
     directory: str = DIRECTORY
     storage: str = f"{CERTIFICATES}/acme.json"
     ca_certificate: str | None = None
@@ -56,6 +62,7 @@ def static(site: Site, where: Layout) -> str:
         web=where.web,
         websecure=where.websecure,
         internal=where.internal,
+        door=where.door,
         directory=where.directory,
         storage=where.storage,
         ca_certificate=where.ca_certificate,
@@ -73,11 +80,15 @@ def static(site: Site, where: Layout) -> str:
     )
 
 
-def dynamic(site: Site) -> str:
+def dynamic(site: Site, where: Layout) -> str:
     """dynamic/site.yml: what every project shares. Holds the dashboard's password hashes."""
+    pages = [f"Path(`{path}`)" for path in DOOR_PAGES] + [f"PathPrefix(`{path}`)" for path in DOOR_FOLDERS]
+    doors = zip(names.DOORS, where.doors, strict=True)
     return render(
         "traefik/gateway/site.yml",
         domain=site.domain,
+        door_pages=" || ".join(pages),
+        doors=[{"name": name.removeprefix("vv-"), "url": f"http://{address}"} for name, address in doors],
         hsts_s=site.traefik.hsts_s,
         dashboard_users=[htpasswd(site, "dashboard", user) for user in site.traefik.dashboard_users],
     )

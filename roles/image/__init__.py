@@ -1,4 +1,4 @@
-"""The studio's image: built once, on the gateway, and kept in its registry."""
+"""The images of studio and door: built once, on the gateway, and kept in its registry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import shlex
 from pyinfra import host
 from pyinfra.api import StringCommand, deploy, operation
 
-from fleet import Gateway, Site, context, studio_image
+from fleet import Gateway, Site, context, images
+from fleet.images import Image
 from steps.files import File, place, render
 from steps.images import ImageDigest
 from steps.packages import packages
@@ -17,8 +18,9 @@ from steps.platform import platform
 
 @deploy("Image")
 def image(site: Site, member: Gateway) -> None:
-    """Build and push the studio's image where the registry lacks it."""
-    if site.studio.external_image:
+    """Build and push the site's images where the registry lacks them."""
+    wanted = images.built(site)
+    if not wanted:
         return
     # From 1.39 on buildah starts only where netavark is, whatever network it is told to use.
     network = ["netavark"] if platform().release == "debian13" else []
@@ -27,7 +29,8 @@ def image(site: Site, member: Gateway) -> None:
         name="Tell the builder about mirrors and registry",
         files=[File("/etc/containers/registries.conf.d/50-vibevoice.conf", registries(site))],
     )
-    build(name="Build the studio's image", site=site)
+    for one in host.loop(wanted):
+        build(name=f"Build the image {one.repository}", site=site, image=one)
 
 
 def registries(site: Site) -> str:
@@ -40,25 +43,23 @@ def registries(site: Site) -> str:
 
 
 @operation()
-def build(site: Site):
+def build(site: Site, image: Image):
     """Build the context into an image and push it; nothing where the registry has its tag.
 
     The tag is a hash of the context, so whether there is something to do is known without building.
     """
-    tag = studio_image.tag(site)
     registry = site.registry_address
-    if host.get_fact(ImageDigest, registry=registry, repository=studio_image.REPOSITORY, tag=tag):
-        host.noop(f"the registry has the image {tag}")
+    if host.get_fact(ImageDigest, registry=registry, repository=image.repository, tag=image.tag):
+        host.noop(f"the registry has {image.repository}:{image.tag}")
         return
-    args = [f"--build-arg={key}={value}" for key, value in studio_image.build_args(site).items()]
     script = render(
         "image/build.sh",
-        reference=shlex.quote(f"{registry}/{studio_image.REPOSITORY}:{tag}"),
-        arguments=shlex.join(args),
+        reference=shlex.quote(f"{registry}/{image.repository}:{image.tag}"),
+        arguments=shlex.join(f"--build-arg={key}={value}" for key, value in image.args),
     )
     yield StringCommand(
         "sh",
         "-c",
         shlex.quote(script),
-        _stdin=base64.b64encode(context.archive(studio_image.CONTEXT)).decode(),
+        _stdin=base64.b64encode(context.archive(image.context)).decode(),
     )

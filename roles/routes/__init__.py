@@ -1,4 +1,4 @@
-"""Which projects the world sees, and who may use them."""
+"""Which projects the world sees."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ def routes(site: Site, member: Gateway) -> None:
     dynamic(
         name="Route the projects",
         part="routes",
-        files=[
-            File(f"{DIRECTORY}/routes.yml", config.routes(site), secret=True),
-        ],
+        files=[File(f"{DIRECTORY}/routes.yml", config.routes(site))],
         directory=DIRECTORY,
         container=names.TRAEFIK,
     )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pyinfra import host, state
+from pyinfra import host, inventory, state
 from pyinfra.api import FunctionCommand, deploy, operation
 
-from fleet import Node, Site, studio_image
+from fleet import Node, Site, images
 from roles.studios import commands
 from roles.studios.observe import Observed, Studios
 from roles.studios.plan import Plan, assigned, plan
 from roles.studios.rolling import Stopped, turn
 from roles.studios.spec import Studio, studio
 from steps.refusal import refuse
-from steps.shell import Succeeds
+from steps.shell import Output, Succeeds
+
+DOOR_KEY = "/srv/vibevoice/door/limits.pub"
 
 
 @deploy("Studios")
@@ -28,37 +30,39 @@ def studios(site: Site, member: Node) -> None:
 
 def observe(site: Site) -> Observed:
     """The node as found, at this moment."""
-    built = not site.studio.external_image
+    image = images.studio(site)
     return host.get_fact(
         Studios,
         site=site.name,
         registry=site.registry_address,
-        repository=studio_image.REPOSITORY,
-        tag=studio_image.tag(site) if built else "",
+        repository=image.repository,
+        tag="" if image.external else image.tag,
     )
 
 
-def image(site: Site, observed: Observed) -> str:
-    """What studios are started from: by digest, so that a tag moved later changes nothing."""
-    return (
-        site.studio.external_image
-        or f"{site.registry_address}/{studio_image.REPOSITORY}@{observed.digest or 'not-built-yet'}"
-    )
+def door_key(site: Site) -> str:
+    """The public half of the key that the door signs limits with; empty while there is no door yet.
+
+    It is the gateway's alone, so it is asked for, also where the run is limited to other hosts.
+    """
+    gateway = inventory.get_host(site.gateway.host)
+    return gateway.get_fact(Output, script=f"cat {DOOR_KEY}").strip() if gateway else ""
 
 
-def wanted(site: Site, node: Node, observed: Observed) -> dict[int, Studio]:
+def wanted(site: Site, node: Node, observed: Observed, key: str) -> dict[int, Studio]:
     """The studio of every used slot of a node."""
     projects = site.projects_on(node.host)
     uuids = dict(enumerate(observed.uuids))
+    image = images.studio(site).reference(site, observed.digest)
     return {
-        slot: studio(site, project, slot, uuids.get(slot, f"slot-{slot}"), image(site, observed))
+        slot: studio(site, project, slot, uuids.get(slot, f"slot-{slot}"), image, key)
         for name, slots in assigned(node.gpus, projects, observed).items()
         for project in [site.project(name)]
         for slot in slots
     }
 
 
-def missing(site: Site, node: Node, observed: Observed) -> str:
+def missing(site: Site, node: Node, observed: Observed, key: str) -> str:
     """What has to be there before anything is changed and is not; empty if nothing is missing."""
     if not site.projects_on(node.host):
         return ""
@@ -67,24 +71,27 @@ def missing(site: Site, node: Node, observed: Observed) -> str:
             f"nvidia-smi shows {len(observed.uuids)} GPUs on {node.host}, the inventory says {node.gpus}. "
             "Look at nvidia-smi and dmesg there, or correct gpus."
         )
-    if not observed.digest and not site.studio.external_image:
+    image = images.studio(site)
+    if not observed.digest and not image.external:
         return (
-            f"{site.registry_address} does not offer {studio_image.REPOSITORY}:{studio_image.tag(site)} to "
-            f"{node.host}. Deploy the gateway as well, and look at wg0 (wg show) on both."
+            f"{site.registry_address} does not offer {image.repository}:{image.tag} to {node.host}. "
+            "Deploy the gateway as well, and look at wg0 (wg show) on both."
         )
+    if not key:
+        return f"{site.gateway.host} has no {DOOR_KEY}, so no door. Deploy the gateway as well."
     return ""
 
 
 @operation()
 def converge(site: Site, node: Node):
     """Have exactly the declared studios on a node, and no other."""
-    observed = observe(site)
-    # While a run is planned, driver and image may not be there yet.
-    if state.is_executing and (reason := missing(site, node, observed)):
+    observed, key = observe(site), door_key(site)
+    # While a run is planned, driver, image and door may not be there yet.
+    if state.is_executing and (reason := missing(site, node, observed, key)):
         yield refuse(reason)
         return
     names = [project.name for project in site.projects_on(node.host)]
-    todo = plan(wanted(site, node, observed), names, observed)
+    todo = plan(wanted(site, node, observed, key), names, observed)
     if not todo:
         host.noop("every studio runs as specified")
         return

@@ -32,17 +32,18 @@ class Studio:
     arguments: tuple[str, ...]
 
 
-def studio(site: Site, project: Project, slot: int, uuid: str, image: str) -> Studio:
+def studio(site: Site, project: Project, slot: int, uuid: str, image: str, door_key: str) -> Studio:
     """The studio of a project on a slot.
 
     Args:
         uuid: of the GPU on that slot.
         image: reference by digest.
+        door_key: what the door's words on limits are verified with.
     """
     model = site.model(project.model)
     revision = Lock.read(model.lock).revision
     tokens = [*_limits(site, uuid), *_network(project), *_mounts(project, model.name, revision)]
-    environment = _environment(site, project, slot)
+    environment = _environment(site, project, slot) | {"VV_DOOR_KEY": door_key}
     for key, value in environment.items():
         tokens += ["--env", f"{key}={value}"]
     routing = traefik_labels(project.name, slot)

@@ -8,6 +8,7 @@ from pyinfra import host, state
 from pyinfra.api import deploy, operation
 
 from fleet import Gateway, Member, Node, Site, names
+from roles.door import probe
 from roles.verify import gpus, https, listening
 from steps.refusal import refuse
 from steps.shell import Output
@@ -33,11 +34,17 @@ def verify(site: Site, member: Member) -> None:
 
 @operation()
 def answers(site: Site):
-    """Every project answers over HTTPS, with its login, under a certificate that clients trust."""
+    """Every project answers over HTTPS, through the door, under a certificate that clients trust."""
     if not state.is_executing:
         return
     deadline = time.monotonic() + https.PATIENCE_S
-    wrong = [found for project in site.projects if (found := https.wait(site, project, deadline))]
+    keys = probe([project.name for project in site.projects]) if site.projects else {}
+    # Without a key the question is asked all the same: what is wrong may lie before the door.
+    wrong = [
+        found
+        for project in site.projects
+        if (found := https.wait(site, project, keys.get(project.name, "none"), deadline))
+    ]
     # One broken certificate is the same complaint for every project.
     words = list(dict.fromkeys(one.words for one in wrong))
     if any(one.certificate for one in wrong) and (log := host.get_fact(Output, script=ACME_LOG)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import ssl
@@ -17,10 +16,12 @@ TIMEOUT_S = 10
 PATIENCE_S = 90
 
 WORDS = {
-    401: "refuses its own login. Is another version of the secrets deployed? Deploy the gateway again.",
+    401: "does not let its own door's key in. Does the studio have an old one? Deploy its node as well.",
+    403: "is not open to the door's own key. Does the door know the project? Deploy the gateway again.",
     404: "is not routed. The gateway's Traefik does not know it: docker logs vv-traefik.",
     502: "is routed, but the gateway does not reach its node. Look at wg0 (wg show) on both.",
-    503: "is routed, but no studio of it is ready. On its node: docker ps, docker logs vv-node-proxy.",
+    503: "is routed, but no studio of it is ready. On its node: docker ps, docker logs vv-node-proxy. "
+    "Or the door is gone. On the gateway: docker ps, docker logs vv-door-a.",
     504: "is routed, but its node does not answer in time. Look at wg0 (wg show) on both.",
 }
 
@@ -50,14 +51,16 @@ class _Connection(http.client.HTTPSConnection):
             raise
 
 
-def status(site: Site, project: Project) -> int | Wrong:
-    """HTTP status of a project's ready path with its first login, or why there is none."""
-    user = project.users[0]
-    login = base64.b64encode(f"{user}:{site.secret(project.name, user)}".encode()).decode()
+def status(site: Site, project: Project, key: str) -> int | Wrong:
+    """HTTP status of a project's ready path, or why there is none.
+
+    Args:
+        key: made by the door for this question.
+    """
     connection = _Connection(site)
     try:
         connection.request(
-            "GET", f"{names.path(project.name)}/health/ready", headers={"Authorization": f"Basic {login}"}
+            "GET", f"{names.path(project.name)}/health/ready", headers={"Authorization": f"Bearer {key}"}
         )
         return connection.getresponse().status
     except socket.gaierror as error:
@@ -73,10 +76,10 @@ def status(site: Site, project: Project) -> int | Wrong:
         connection.close()
 
 
-def wait(site: Site, project: Project, deadline: float) -> Wrong | None:
+def wait(site: Site, project: Project, key: str, deadline: float) -> Wrong | None:
     """Ask until the project answers 200 or `time.monotonic()` has passed the deadline; then what is wrong."""
     while True:
-        result = status(site, project)
+        result = status(site, project, key)
         if result == 200:
             return None
         if time.monotonic() > deadline:

@@ -33,7 +33,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Lab:
-    """A running lab: names, addresses, keys, logins."""
+    """A running lab: names, addresses, keys, logins; ``users`` are all passwords by name."""
 
     domain: str
     gateway_ip: str
@@ -41,6 +41,7 @@ class Lab:
     ssh_config: Path
     hosts: dict[str, str]
     logins: dict[str, Login]
+    users: dict[str, str]
 
 
 def describe() -> Lab:
@@ -53,6 +54,7 @@ def describe() -> Lab:
         ssh_config=Path(facts["ssh_config"]),
         hosts=facts["hosts"],
         logins={name: Login(name, **login) for name, login in facts["projects"].items()},
+        users=facts["users"],
     )
 
 

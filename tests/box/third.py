@@ -17,7 +17,7 @@ from fleet import site
 from lab.site import lab_site
 
 _site = lab_site()
-_site["projects"] += [{{"name": "{name}", "node": "{node}", "gpus": 1, "model": "tiny", "users": ["ana"]}}]
+_site["projects"] += [{{"name": "{name}", "node": "{node}", "gpus": 1, "model": "tiny", "users": ["cy"]}}]
 gateway, gpu = site(__file__, _site)
 '''
 
@@ -38,8 +38,8 @@ def declare(lab: Lab, folder: Path) -> Third:
     password = secrets.token_urlsafe(15)
     inventory = folder / "lab.py"
     inventory.write_text(_INVENTORY.format(name=NAME, node=node))
-    login = Login(NAME, f"https://{lab.domain}/vibevoice/{NAME}/", "ana", password)
-    env = {"LAB_NODES": _one_gpu_more(), f"VV_SECRET_{NAME.upper()}_ANA": password}
+    login = Login(NAME, f"https://{lab.domain}/vibevoice/{NAME}/", "cy", password)
+    env = {"LAB_NODES": _one_gpu_more(), "VV_SECRET_USERS_CY": password}
     return Third(node, login, inventory, env)
 
 

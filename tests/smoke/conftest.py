@@ -40,9 +40,9 @@ def web(site: Site) -> Iterator[requests.Session]:
 
 @pytest.fixture
 def login(site: Site, project: Project) -> tuple[str, str]:
-    user = project.users[0]
     try:
-        return user, site.secret(project.name, user)
+        return site.login(project.name)
     except KeyError:
-        name = f"VV_SECRET_{project.name}_{user}".upper().replace("-", "_")
-        pytest.fail(f"no password for {user} of {project.name}: set {name}, or write {site.secrets_file}")
+        user = project.users[0] if project.users else "NAME"
+        name = f"VV_SECRET_USERS_{user}".upper().replace("-", "_").replace(".", "_")
+        pytest.fail(f"no password for anybody of {project.name}: set {name}, or write {site.secrets_file}")

@@ -45,8 +45,12 @@ def test_what_is_not_declared_is_not_found(site: Site, web: requests.Session) ->
 
 
 def test_a_studio_asks_for_a_login(site: Site, project: Project, web: requests.Session) -> None:
+    browser = web.get(site.url(project.name), headers={"Accept": "text/html"}, timeout=TIMEOUT_S)
+    assert browser.status_code == 200
+    assert browser.url.startswith(f"https://{site.domain}/vibevoice/login?next=")
     answer = web.get(site.url(project.name), timeout=TIMEOUT_S)
     assert answer.status_code == 401
+    assert answer.json()["error"]["type"] == "authentication_error"
     assert answer.headers["Strict-Transport-Security"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 

@@ -30,9 +30,7 @@ def example_site(**changes: Any) -> Site:
         "known_hosts": Path("inventory/example.known_hosts"),
         "secrets_file": Path("inventory/example.secrets.toml"),
         "secrets": {
-            "p1": {"ana": "ana-of-p1", "li": "li-of-p1"},
-            "p10": {"ana": "ana-of-p10"},
-            "p2": {"ana": "ana-of-p2"},
+            "users": {"ana": "the password of ana", "li": "the password of li"},
             "dashboard": {"root": "look"},
         },
     }

@@ -12,10 +12,7 @@ from fleet.mistakes import WrongInventory
 from fleet.models import Site
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAyPbfCGodBUmAyPbfCGodBUmAyPbfCGodBU"
-SECRETS = {
-    "podcast": {"ana": "a-long-password", "li": "another-password"},
-    "debate": {"ana": "a-third-password"},
-}
+SECRETS = {"users": {"ana": "a-long-password", "li": "another-password"}}
 
 
 def inventory(folder: Path) -> dict[str, Any]:

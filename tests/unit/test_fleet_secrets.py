@@ -11,31 +11,41 @@ from inventories import SECRETS
 
 def test_a_secret_comes_from_the_file(tmp_path: Path) -> None:
     site = inventories.site(tmp_path, inventories.inventory(tmp_path))
-    assert site.secret("podcast", "li") == SECRETS["podcast"]["li"]
+    assert site.secret("users", "li") == SECRETS["users"]["li"]
 
 
 def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VV_SECRET_PODCAST_LI", "from-the-environment")
+    monkeypatch.setenv("VV_SECRET_USERS_LI", "from-the-environment")
     site = inventories.site(tmp_path, inventories.inventory(tmp_path))
-    assert site.secret("podcast", "li") == "from-the-environment"
+    assert site.secret("users", "li") == "from-the-environment"
 
 
 def test_the_environment_alone_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = inventories.inventory(tmp_path)
     (tmp_path / "site.secrets.toml").unlink()
-    for project, users in SECRETS.items():
-        for user, secret in users.items():
-            monkeypatch.setenv(f"VV_SECRET_{project}_{user}".upper(), secret)
-    assert inventories.site(tmp_path, whole).secret("debate", "ana") == SECRETS["debate"]["ana"]
+    for user, secret in SECRETS["users"].items():
+        monkeypatch.setenv(f"VV_SECRET_USERS_{user}".upper(), secret)
+    assert inventories.site(tmp_path, whole).secret("users", "ana") == SECRETS["users"]["ana"]
 
 
-def test_a_missing_secret_says_both_places_where_it_could_be(tmp_path: Path) -> None:
+def test_whoever_has_no_password_here_sets_one_by_an_invitation(tmp_path: Path) -> None:
     whole = inventories.inventory(tmp_path)
-    inventories.write_secrets(tmp_path, {"podcast": SECRETS["podcast"]})
+    inventories.write_secrets(tmp_path, {"users": {"li": "another-password"}})
+    site = inventories.site(tmp_path, whole)
+    assert site.login("podcast") == ("li", "another-password")
+    with pytest.raises(KeyError):
+        site.login("debate")
+
+
+def test_a_provider_has_a_client_secret(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path)
+    whole["sign_on"] = [{"name": "corp", "issuer": "https://id.example.com", "client_id": "studio"}]
     assert inventories.mistakes(tmp_path, whole) == [
-        "projects.debate has no secret for ana. Set VV_SECRET_DEBATE_ANA in the environment, "
-        'or ana = "…" below [debate] in site.secrets.toml.'
+        "sign_on.corp has no secret for corp. Set VV_SECRET_SIGN_ON_CORP in the environment, "
+        'or corp = "…" below [sign_on] in site.secrets.toml.'
     ]
+    inventories.write_secrets(tmp_path, SECRETS | {"sign_on": {"corp": "s"}})
+    assert inventories.site(tmp_path, whole).secret("sign_on", "corp") == "s"
 
 
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
@@ -48,7 +58,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     whole = inventories.inventory(tmp_path)
-    (tmp_path / "site.secrets.toml").write_text("[podcast\n")
+    (tmp_path / "site.secrets.toml").write_text("[users\n")
     (said,) = inventories.mistakes(tmp_path, whole)
     assert said.startswith("site.secrets.toml cannot be read as TOML:")
 
@@ -56,21 +66,21 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("secret", "said"),
     [
-        ("short", "projects.debate (debate/ana: the secret) has 5 characters; 12 are the least."),
+        ("short", "projects.podcast (users/ana: the secret) has 5 characters; 12 are the least."),
         (
             "x" * 73,
-            "projects.debate (debate/ana: the secret) has more than 72 bytes, which bcrypt would cut off.",
+            "projects.podcast (users/ana: the secret) has more than 72 bytes, more than a login takes.",
         ),
         (
             "with-a-tab\\tinside",
-            "projects.debate (debate/ana: the secret) holds a line break or another character that cannot be "
+            "projects.podcast (users/ana: the secret) holds a line break or another character that cannot be "
             "typed.",
         ),
     ],
 )
 def test_a_weak_secret_is_refused_and_not_shown(tmp_path: Path, secret: str, said: str) -> None:
     whole = inventories.inventory(tmp_path)
-    inventories.write_secrets(tmp_path, SECRETS | {"debate": {"ana": secret}})
+    inventories.write_secrets(tmp_path, {"users": {"ana": secret}})
     assert inventories.mistakes(tmp_path, whole) == [said]
     assert secret not in said
 
@@ -78,20 +88,28 @@ def test_a_weak_secret_is_refused_and_not_shown(tmp_path: Path, secret: str, sai
 def test_a_secret_for_nobody_is_refused(tmp_path: Path) -> None:
     """Most likely it was meant for somebody."""
     whole = inventories.inventory(tmp_path)
-    podcast = SECRETS["podcast"] | {"mia": "a-fourth-password"}
-    inventories.write_secrets(tmp_path, SECRETS | {"podcast": podcast, "podcats": SECRETS["podcast"]})
+    users = SECRETS["users"] | {"mia": "a-fourth-password"}
+    inventories.write_secrets(tmp_path, {"users": users, "uesrs": {"bo": "a-fifth-password"}})
     assert inventories.mistakes(tmp_path, whole) == [
-        "site.secrets.toml: [podcast] mia is nobody there. Remove it, or add the user to the project.",
-        "site.secrets.toml: [podcats] belongs to nothing here. Did you mean podcast?",
+        "site.secrets.toml: [users] mia is nobody there. Remove it, or add the name to the inventory.",
+        "site.secrets.toml: [uesrs] belongs to nothing here. Did you mean users?",
+    ]
+
+
+def test_passwords_by_project_are_told_where_they_belong_now(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path)
+    inventories.write_secrets(tmp_path, {"podcast": SECRETS["users"]})
+    assert inventories.mistakes(tmp_path, whole) == [
+        "site.secrets.toml: [podcast] belongs to nothing here. A person has one password for all projects: "
+        "move it below [users]."
     ]
 
 
 def test_a_user_with_a_dot_is_a_quoted_key(tmp_path: Path) -> None:
-    whole = inventories.inventory(tmp_path)
-    inventories.change(whole, "projects.1.users", ["ana", "li.na"])
+    whole = inventories.inventory(tmp_path) | {"traefik": {"dashboard_users": ["li.na"]}}
     assert inventories.mistakes(tmp_path, whole) == [
-        "projects.debate has no secret for li.na. Set VV_SECRET_DEBATE_LI_NA in the environment, "
-        'or "li.na" = "…" below [debate] in site.secrets.toml.'
+        "traefik.dashboard_users has no secret for li.na. Set VV_SECRET_DASHBOARD_LI_NA in the environment, "
+        'or "li.na" = "…" below [dashboard] in site.secrets.toml.'
     ]
 
 
@@ -99,12 +117,12 @@ def test_two_users_never_share_a_variable(tmp_path: Path, monkeypatch: pytest.Mo
     whole = inventories.inventory(tmp_path)
     inventories.change(whole, "projects.1.users", ["x.y", "x-y"])
     inventories.write_secrets(
-        tmp_path, SECRETS | {"debate": {"x.y": "one-password", "x-y": "other-password"}}
+        tmp_path, {"users": SECRETS["users"] | {"x.y": "one-password", "x-y": "other-password"}}
     )
     assert inventories.mistakes(tmp_path, whole) == []
-    monkeypatch.setenv("VV_SECRET_DEBATE_X_Y", "meant-for-one-of-them")
+    monkeypatch.setenv("VV_SECRET_USERS_X_Y", "meant-for-one-of-them")
     assert inventories.mistakes(tmp_path, whole) == [
-        "projects.debate and projects.debate both read VV_SECRET_DEBATE_X_Y. "
+        "projects.debate and projects.debate both read VV_SECRET_USERS_X_Y. "
         "Put these secrets into the secrets file instead."
     ]
 

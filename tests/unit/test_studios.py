@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet import Site
+from fleet import Limits, Site
 from fleet.locks import Lock, LockedFile
 from roles.studios import commands
 from roles.studios.labels import traefik_labels
@@ -21,6 +21,7 @@ from roles.studios.rolling import Stopped, turn
 from roles.studios.spec import Studio, studio
 from tests.unit.examples import example_site
 
+KEY = "the door's public key"
 IMAGE = "10.88.0.1:5000/vibevoice@sha256:" + "a" * 64
 
 
@@ -127,7 +128,7 @@ def test_a_plan_ends_with_exactly_one_container_on_each_used_slot(state: list[tu
 
 
 def test_the_container_gets_one_gpu_and_no_rights(site: Site) -> None:
-    arguments = studio(site, site.projects[0], 1, "GPU-1", IMAGE).arguments
+    arguments = studio(site, site.projects[0], 1, "GPU-1", IMAGE, KEY).arguments
     text = " ".join(arguments)
     assert text.count("--device") == 1
     assert "--device nvidia.com/gpu=GPU-1 " in text
@@ -140,30 +141,32 @@ def test_the_container_gets_one_gpu_and_no_rights(site: Site) -> None:
 
 
 CHANGES: dict[str, Callable[[Site], Studio]] = {
-    "image": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE.replace("a", "b")),
-    "gpu": lambda site: studio(site, site.projects[0], 0, "GPU-1", IMAGE),
+    "image": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE.replace("a", "b"), KEY),
+    "gpu": lambda site: studio(site, site.projects[0], 0, "GPU-1", IMAGE, KEY),
     "device": lambda site: studio(
         site.model_copy(update={"studio": site.studio.model_copy(update={"device": "cpu"})}),
         site.projects[0],
         0,
         "GPU-0",
         IMAGE,
+        KEY,
     ),
-    "slot": lambda site: studio(site, site.projects[0], 1, "GPU-0", IMAGE),
+    "door's key": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE, "another"),
+    "slot": lambda site: studio(site, site.projects[0], 1, "GPU-0", IMAGE, KEY),
 }
 
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_whatever_defines_a_studio_is_in_its_specification(site: Site, what: str) -> None:
-    before = studio(site, site.projects[0], 0, "GPU-0", IMAGE)
+    before = studio(site, site.projects[0], 0, "GPU-0", IMAGE, KEY)
     assert CHANGES[what](site).spec != before.spec
 
 
-def test_users_and_other_projects_do_not_change_a_studio(site: Site) -> None:
+def test_users_limits_and_other_projects_do_not_change_a_studio(site: Site) -> None:
     project = site.projects[0]
-    before = studio(site, project, 0, "GPU-0", IMAGE)
-    more = project.model_copy(update={"users": ("ana", "li", "eve"), "gpus": 1})
-    assert studio(site, more, 0, "GPU-0", IMAGE) == before
+    before = studio(site, project, 0, "GPU-0", IMAGE, KEY)
+    more = project.model_copy(update={"users": ("ana", "li", "eve"), "gpus": 1, "limits": Limits(streams=1)})
+    assert studio(site, more, 0, "GPU-0", IMAGE, KEY) == before
 
 
 def test_all_studios_of_a_project_define_its_router_alike() -> None:

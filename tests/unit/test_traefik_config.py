@@ -17,7 +17,7 @@ from tests.unit.traefik_process import gateway_on_loopback, traefik, wait_until
 SITE = example_site(traefik={"dashboard_users": ["root"]})
 RENDERED = {
     "gateway/traefik.yml": gateway.static(SITE, gateway.layout(SITE)),
-    "gateway/site.yml": gateway.dynamic(SITE),
+    "gateway/site.yml": gateway.dynamic(SITE, gateway.layout(SITE)),
     "gateway/routes.yml": routes.routes(SITE),
     "node/traefik.yml": node.static(SITE, node.layout(SITE, SITE.nodes[0])),
     "node/node.yml": node.dynamic(),
@@ -40,7 +40,10 @@ def test_traefik_loads_the_gateway_without_a_complaint(tmp_path: Path, challenge
     with traefik(tmp_path / "traefik.yml", where.internal, tmp_path / "log") as running:
         wait_until(lambda: "vv-p10@file" in running.routers(), 10, "the routes were not loaded")
         assert running.disabled() == []
-        expected = {"vv-p1@file", "vv-p10@file", "site-health@file", "dashboard@file", "status@file"}
+        expected = {
+            *("vv-p1@file", "vv-p1_page@file", "vv-p10@file", "site-health@file", "door-check@file"),
+            *("door-pages@file", "dashboard@file", "status@file"),
+        }
         assert expected <= running.routers()
         assert running.complaints() == []
         # The dashboard has a login; what a deploy asks has none, and shows no password hash.

@@ -17,9 +17,11 @@ from roles.verify import https
 from tests.unit.examples import example_site
 from tests.unit.traefik_process import free_port, issue_certificate
 
+KEY = "made-by-the-door"
+
 
 class Answer(BaseHTTPRequestHandler):
-    """200 with the login of p1's ana, or whatever the server is told to say."""
+    """200, or whatever the server is told to say."""
 
     def do_GET(self) -> None:
         server: Any = self.server
@@ -60,25 +62,25 @@ def at(address: str, root: Path | None, **changes: Any) -> Site:
     return example_site(gateway={"host": "gw.example.com", "address": address}, acme=acme, **changes)
 
 
-def test_a_site_that_answers_is_asked_by_its_name_with_a_login(front: Front) -> None:
-    assert https.wait(front.site, front.site.projects[0], deadline=0) is None
+def test_a_site_that_answers_is_asked_by_its_name_with_the_doors_key(front: Front) -> None:
+    assert https.wait(front.site, front.site.projects[0], KEY, deadline=0) is None
     path, host, authorization = front.server.asked[0]
     assert path == "/vibevoice/p1/health/ready"
     assert host.split(":")[0] == "studio.example.com"
-    assert authorization == "Basic YW5hOmFuYS1vZi1wMQ=="
+    assert authorization == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("status", sorted(https.WORDS))
 def test_an_answer_other_than_ready_says_where_to_look(front: Front, status: int) -> None:
     front.server.status = status
-    wrong = https.wait(front.site, front.site.projects[0], deadline=0)
+    wrong = https.wait(front.site, front.site.projects[0], KEY, deadline=0)
     assert wrong is not None
     assert f"answers {status}: p1 {https.WORDS[status]}" in wrong.words
     assert not wrong.certificate
 
 
 def test_a_certificate_that_nobody_trusts_is_named(front: Front) -> None:
-    wrong = https.wait(at("127.0.0.1", None), front.site.projects[0], deadline=0)
+    wrong = https.wait(at("127.0.0.1", None), front.site.projects[0], KEY, deadline=0)
     assert wrong is not None
     assert "no trusted certificate" in wrong.words
     assert wrong.certificate
@@ -86,14 +88,14 @@ def test_a_certificate_that_nobody_trusts_is_named(front: Front) -> None:
 
 def test_a_certificate_of_another_domain_is_named(front: Front) -> None:
     site = at("127.0.0.1", front.site.acme.root, domain="other.example.com")
-    wrong = https.wait(site, site.projects[0], deadline=0)
+    wrong = https.wait(site, site.projects[0], KEY, deadline=0)
     assert wrong is not None
     assert wrong.certificate
 
 
 def test_a_gateway_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(https, "PORT", free_port())
-    wrong = https.wait(at("127.0.0.1", None), example_site().projects[0], deadline=0)
+    wrong = https.wait(at("127.0.0.1", None), example_site().projects[0], KEY, deadline=0)
     assert wrong is not None
     assert "127.0.0.1 port" in wrong.words
     assert "Is Traefik running there?" in wrong.words

@@ -191,11 +191,13 @@ def gateway_on_loopback(site: Site, folder: Path) -> gateway.Layout:
         web=f"127.0.0.1:{free_port()}",
         websecure=f"127.0.0.1:{free_port()}",
         internal=f"127.0.0.1:{free_port()}",
+        door=f"127.0.0.1:{free_port()}",
+        doors=(f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"),
         directory=str(folder),
         storage=str(folder / "acme.json"),
     )
     issue_certificate(site.domain, folder / "acme.json", folder / "root.pem")
     (folder / "dynamic").mkdir()
     (folder / "traefik.yml").write_text(gateway.static(site, where))
-    (folder / "dynamic/site.yml").write_text(gateway.dynamic(site))
+    (folder / "dynamic/site.yml").write_text(gateway.dynamic(site, where))
     return where

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 GPU_1 = "gpu-1.example.com"
+CORP = {"name": "corp", "issuer": "https://id.example.com", "client_id": "studio"}
+CI = {"name": "ci", "issuer": "https://ci.example.com", "audience": "vibevoice"}
 THIRD: dict[str, Any] = {"name": "news", "node": GPU_1, "gpus": 1, "model": "tiny", "users": ["ana"]}
 
 # One change to a right inventory, and all that is then said.
@@ -234,6 +236,60 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "user twice": (
         {"projects.0.users": ["ana", "li", "ana"]},
         'projects.podcast.users has "ana" 2 times. Once is enough.',
+    ),
+    "group of nobody": (
+        {"projects.0.groups": ["podcast-team"]},
+        'projects.podcast.groups has "podcast-team", which does not say whose group it is. '
+        'Write "<sign_on or issuer>:<group>".',
+    ),
+    "group of an unknown provider": (
+        {"sign_on": [CORP], "projects.0.groups": ["crop:podcast-team"]},
+        'projects.podcast.groups has "crop:podcast-team", but there is no provider crop. Did you mean corp?',
+    ),
+    "group without any provider": (
+        {"projects.0.groups": ["corp:podcast-team"]},
+        'projects.podcast.groups has "corp:podcast-team", but there is no provider corp. '
+        "Add it to sign_on or issuers.",
+    ),
+    "provider without https": (
+        {"sign_on": [CORP | {"issuer": "http://id.example.com"}]},
+        'sign_on.corp.issuer is "http://id.example.com", which is not an https URL.',
+    ),
+    "provider named like an issuer": (
+        {"sign_on": [CORP], "issuers": [CI | {"name": "corp"}]},
+        'issuers.corp.name is "corp", but sign_on.corp has that name. Rename one.',
+    ),
+    "provider that names nobody": (
+        {"sign_on": [CORP | {"scopes": ["email"]}]},
+        'sign_on.corp.scopes lacks "openid", without which no provider says who it is.',
+    ),
+    "provider with a colon": (
+        {"sign_on": [CORP | {"name": "co:rp"}]},
+        'sign_on.co:rp.name is "co:rp", but small letters, digits and hyphens inside, at most 20, '
+        "are all it may have.",
+    ),
+    "shared secret as a signature": (
+        {"issuers": [CI | {"algorithms": ["HS256"]}]},
+        'issuers.ci.algorithms[0] is "HS256", but must be RS256, RS384, RS512, PS256, PS384, PS512, ES256, '
+        "ES384, ES512 or EdDSA.",
+    ),
+    "missing authority of an issuer": (
+        {"issuers": [CI | {"ca": "ca.pem"}]},
+        "issuers.ci.ca is ca.pem, and there is no such file.",
+    ),
+    "no requests at all": (
+        {"projects.0.limits": {"requests_per_s": 0}},
+        "projects.podcast.limits.requests_per_s is 0, but must be at least 1.",
+    ),
+    "upload without a unit": (
+        {"projects.0.limits": {"upload": 100}},
+        "projects.podcast.limits.upload is 100, which is not a memory size. Write a number with its unit, "
+        'such as "48GiB".',
+    ),
+    "door that is not pinned": (
+        {"door.external_image": "registry.example.com/door:1"},
+        'door.external_image is "registry.example.com/door:1", which does not say which image for good. '
+        "Write it as name@sha256:<digest>.",
     ),
     "model described twice": (
         {"models.+": {"name": "tiny", "repo": "lab/tiny", "memory": "1GiB"}},

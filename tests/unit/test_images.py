@@ -1,4 +1,4 @@
-"""The image's identity, known before anything is built; logins that stay the same."""
+"""An image's identity, known before anything is built; logins that stay the same."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import tarfile
 from pathlib import Path
 
+import argon2
 import bcrypt
 import pytest
 
-from fleet import context, studio_image
-from fleet.logins import htpasswd
+from fleet import context, images
+from fleet.logins import door_hash, htpasswd
 from tests.unit.examples import example_site
 
 
@@ -65,10 +66,20 @@ def test_the_archive_holds_the_context_and_no_times(folder: Path) -> None:
 
 
 def test_another_index_or_base_is_another_image() -> None:
-    tag = studio_image.tag(example_site())
-    assert tag == studio_image.tag(example_site())
+    tag = images.studio(example_site()).tag
+    assert tag == images.studio(example_site()).tag
     assert len(tag) == 12
-    assert studio_image.tag(example_site(studio={"torch_index": "https://example.com/cpu"})) != tag
+    assert images.studio(example_site(studio={"torch_index": "https://example.com/cpu"})).tag != tag
+    other_base = example_site(images={"door_base": "python:3.12"})
+    assert images.door(other_base).tag != images.door(example_site()).tag
+
+
+def test_what_comes_from_elsewhere_is_not_built() -> None:
+    assert [image.repository for image in images.built(example_site())] == ["door", "vibevoice"]
+    external = "registry.example.com/studio@sha256:" + "a" * 64
+    site = example_site(studio={"external_image": external})
+    assert [image.repository for image in images.built(site)] == ["door"]
+    assert images.studio(site).reference(site, "") == external
 
 
 @pytest.mark.parametrize(
@@ -82,31 +93,43 @@ def test_another_index_or_base_is_another_image() -> None:
     ],
 )
 def test_a_builder_gets_full_names(short: str, full: str) -> None:
-    assert studio_image.qualified(short) == full
+    assert images.qualified(short) == full
 
 
 def test_a_login_is_hashed_alike_every_time_and_checks() -> None:
     site = example_site()
-    line = htpasswd(site, "p1", "ana")
-    assert line == htpasswd(example_site(), "p1", "ana")
+    line = htpasswd(site, "dashboard", "root")
+    assert line == htpasswd(example_site(), "dashboard", "root")
     user, _, hashed = line.partition(":")
-    assert user == "ana"
-    assert bcrypt.checkpw(b"ana-of-p1", hashed.encode())
+    assert user == "root"
+    assert bcrypt.checkpw(b"look", hashed.encode())
+
+    argon = door_hash(site, "ana")
+    assert argon == door_hash(example_site(), "ana")
+    assert argon and argon2.PasswordHasher().verify(argon, "the password of ana")
 
 
 def test_equal_passwords_have_unequal_hashes() -> None:
-    same = {"p1": {"ana": "the same", "li": "the same"}, "p10": {"ana": "the same"}}
-    site = example_site(secrets=same)
-    places = [("p1", "ana"), ("p1", "li"), ("p10", "ana")]
-    assert len({htpasswd(site, *place).split(":")[1] for place in places}) == 3
+    same = {"ana": "the same", "li": "the same"}
+    site = example_site(secrets={"users": same, "dashboard": same})
+    ana, li = (htpasswd(site, "dashboard", user).split(":")[1] for user in same)
+    assert ana != li
+    assert door_hash(site, "ana") != door_hash(site, "li")
 
 
 def test_the_salt_says_nothing_of_the_password() -> None:
-    other = example_site(secrets={"p1": {"ana": "quite another"}})
-    first, second = (htpasswd(site, "p1", "ana")[:33] for site in (example_site(), other))
+    other = example_site(secrets={"users": {"ana": "quite another"}, "dashboard": {"root": "?"}})
+    sites = (example_site(), other)
+    first, second = (htpasswd(site, "dashboard", "root")[:27] for site in sites)
     assert first == second
+    salts = {(door_hash(site, "ana") or "").split("$")[4] for site in sites}
+    assert len(salts) == 1
+
+
+def test_whoever_sets_their_own_password_has_no_hash_here() -> None:
+    assert door_hash(example_site(secrets={}), "ana") is None
 
 
 def test_a_password_that_bcrypt_would_cut_is_refused() -> None:
     with pytest.raises(ValueError, match="72 bytes"):
-        htpasswd(example_site(secrets={"p1": {"ana": "x" * 73}}), "p1", "ana")
+        htpasswd(example_site(secrets={"dashboard": {"root": "x" * 73}}), "dashboard", "root")
