@@ -75,4 +75,4 @@ def _converge(site: Site, name: str, reference: str) -> Iterator[object]:
 def probe(projects: list[str]) -> dict[str, str]:
     """A short-lived key for each project's health, made by a door that runs; {} where none does."""
     lines = host.get_fact(Output, script=containers.probe(projects)).splitlines()
-    return dict(words for line in lines if len(words := line.split()) == 2)
+    return {words[0]: words[1] for line in lines if len(words := line.split()) == 2}
