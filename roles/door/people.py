@@ -29,6 +29,13 @@ def show():
 @operation()
 def invite(site: Site, user: str):
     """Print a link by which the user sets a password; it works once, for a few days."""
+    if user in site.secrets.get("users", {}):
+        # What is written there is what counts, deploy after deploy.
+        yield refuse(
+            f"{user}'s password is set in {site.secrets_file} or the environment. Change it there and "
+            "deploy, or remove it there, deploy, and invite."
+        )
+        return
     yield from _known(site, user) or [FunctionCommand(_invite, (), {"user": user, "site": site})]
 
 
@@ -73,11 +80,6 @@ def _invite(state: Any, host: Any, user: str, site: Site) -> bool:
     if not link:
         return _fail(host, SILENT)
     print(f"{user} sets a password at\n\n    {link}\n\nwithin {site.door.invite_hours} hours. It works once.")
-    if "users" in site.secrets and user in site.secrets["users"]:
-        # What the secrets file or the environment says is what counts, deploy after deploy.
-        print(
-            f"But {site.secrets_file.name} or the environment has a password for {user}, which comes first."
-        )
     return True
 
 
