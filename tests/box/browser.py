@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
-from tests.box.lab import Lab
+from tests.box.lab import Lab, Login
 
 CHROMIUM = "/usr/bin/chromium"
 DESKTOP = {"width": 1280, "height": 900}
@@ -19,9 +19,9 @@ PHONE = {"width": 390, "height": 844}
 
 
 @contextmanager
-def chromium(lab: Lab, home: Path) -> Iterator[Browser]:
+def chromium(lab: Lab, home: Path, *also_trusted: Path) -> Iterator[Browser]:
     """A headless browser; ``home`` is the empty folder that it finds its certificates below."""
-    _trust(lab.ca_root, home)
+    _trust([lab.ca_root, *also_trusted], home)
     arguments = [
         "--no-sandbox",
         "--disable-gpu",
@@ -41,13 +41,23 @@ def chromium(lab: Lab, home: Path) -> Iterator[Browser]:
         browser.close()
 
 
-def _trust(ca_root: Path, home: Path) -> None:
-    """A certificate store with the lab's root in it: errors stay errors."""
+def log_in(page: Page, login: Login) -> None:
+    """Open a project as a person does: to its address, through the login page, and back there."""
+    page.goto(login.url)
+    page.locator("input[name=name]").fill(login.user)
+    page.locator("input[name=password]").fill(login.password)
+    page.locator("button[type=submit]").first.click()
+    page.wait_for_url(f"{login.url}**")
+
+
+def _trust(roots: list[Path], home: Path) -> None:
+    """A certificate store with the lab's roots in it: errors stay errors."""
     store = home / ".pki" / "nssdb"
     store.mkdir(parents=True)
     base = ["certutil", "-d", f"sql:{store}"]
     subprocess.run([*base, "-N", "--empty-password"], check=True)
-    subprocess.run([*base, "-A", "-t", "C,,", "-n", "lab", "-i", str(ca_root)], check=True)
+    for number, root in enumerate(roots):
+        subprocess.run([*base, "-A", "-t", "C,,", "-n", f"lab-{number}", "-i", str(root)], check=True)
 
 
 class Complaints(list[str]):

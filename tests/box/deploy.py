@@ -71,7 +71,10 @@ class Run:
 
 
 class Deploy:
-    """A run under way. ``log`` names its file below reports/; ``env`` is added to the environment."""
+    """A run under way. ``log`` names its file below reports/; ``env`` is added to the environment.
+
+    ``checkout`` is where it runs: this one, or a copy with changes.
+    """
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Deploy:
         log: str,
         env: Mapping[str, str] | None = None,
         operations: str = "deploy.py",
+        checkout: Path = REPO,
     ) -> None:
         REPORTS.mkdir(exist_ok=True)
         self._log = REPORTS / f"{log}.log"
@@ -88,7 +92,7 @@ class Deploy:
         self._stdout: list[str] = []
         self._process = subprocess.Popen(
             [str(PYINFRA), str(inventory), operations, *arguments],
-            cwd=REPO,
+            cwd=checkout,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

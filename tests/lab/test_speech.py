@@ -34,11 +34,15 @@ def test_a_script_comes_back_as_a_wav_of_24_khz(project: str, logins: Logins, sp
 def test_without_a_login_there_is_no_speech(logins: Logins, speak: Speak) -> None:
     answer = speak(logins["podcast"], SCRIPT, auth=None)
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Basic")
+    # A browser would open its own dialog over the page for Basic.
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert answer.json()["error"]["type"] == "authentication_error"
 
 
 def test_another_projects_login_does_not_open_this_one(logins: Logins, speak: Speak) -> None:
-    assert speak(logins["podcast"], SCRIPT, auth=logins["debate"].auth).status_code == 401
+    answer = speak(logins["podcast"], SCRIPT, auth=logins["debate"].auth)
+    assert answer.status_code == 403
+    assert answer.json()["error"]["type"] == "permission_error"
 
 
 def test_a_wrong_password_is_refused(logins: Logins, speak: Speak) -> None:

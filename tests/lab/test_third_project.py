@@ -96,7 +96,7 @@ def test_the_new_projects_studio_has_the_free_gpu(added: Step, third: Third, hos
 def test_a_login_of_the_new_project_opens_no_other(
     added: Step, third: Third, logins: Logins, speak: Speak
 ) -> None:
-    assert speak(logins["debate"], "Speaker 1: Hello.", auth=third.login.auth).status_code == 401
+    assert speak(logins["debate"], "Speaker 1: Hello.", auth=third.login.auth).status_code == 403
 
 
 def test_two_projects_of_one_node_do_not_reach_each_other(added: Step, third: Third, hosts: Hosts) -> None:

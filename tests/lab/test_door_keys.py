@@ -1,0 +1,115 @@
+"""Programs enter with a key: OpenAI's own client, through the gateway."""
+
+from __future__ import annotations
+
+import io
+import ssl
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+import requests
+
+from tests.box.fixtures import Logins
+from tests.box.lab import Lab
+from tests.box.people import Visitor
+from tests.box.web import TIMEOUT_S
+
+STOPS_WITHIN_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def li(lab: Lab) -> Iterator[Visitor]:
+    with Visitor(lab) as visitor:
+        assert visitor.log_in("li", lab.users["li"]).status_code == 303
+        yield visitor
+
+
+def _resolving(lab: Lab) -> httpx2.Client:
+    """An HTTP client that finds the domain where it is in the lab; its certificate is checked as ever."""
+
+    class Transport(httpx2.HTTPTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            request.extensions["sni_hostname"] = lab.domain
+            request.url = request.url.copy_with(host=lab.gateway_ip)
+            return super().handle_request(request)
+
+    return httpx2.Client(transport=Transport(verify=ssl.create_default_context(cafile=str(lab.ca_root))))
+
+
+def _client(lab: Lab, project: str, key: str) -> openai.OpenAI:
+    return openai.OpenAI(
+        base_url=f"https://{lab.domain}/vibevoice/{project}/v1",
+        api_key=key,
+        http_client=_resolving(lab),
+        max_retries=0,
+    )
+
+
+def test_openais_client_speaks_with_a_key_of_the_project(lab: Lab, li: Visitor, tmp_path: Path) -> None:
+    client = _client(lab, "podcast", li.make_key("podcast"))
+    assert "vibevoice" in {model.id for model in client.models.list()}
+    spoken = client.audio.speech.create(
+        model="vibevoice", voice="default", input="Speaker 1: A key fits.", response_format="wav"
+    )
+    with wave.open(io.BytesIO(spoken.content)) as sound:
+        assert sound.getframerate() == 24000
+        assert sound.getnframes() > 2400
+
+
+def test_a_revoked_key_stops_within_a_second(lab: Lab, li: Visitor) -> None:
+    key = li.make_key("podcast")
+    client = _client(lab, "podcast", key)
+    client.models.list()
+    li.revoke_key(key)
+    revoked = time.monotonic()
+    with pytest.raises(openai.AuthenticationError) as refused:
+        client.models.list()
+    assert time.monotonic() - revoked < STOPS_WITHIN_S
+    assert refused.value.code == "invalid_api_key"
+
+
+def test_a_key_opens_its_own_project_only(lab: Lab) -> None:
+    with Visitor(lab) as ana:
+        ana.log_in("ana", lab.users["ana"])
+        key = ana.make_key("podcast")
+    # Ana may open debate; this key may not.
+    with pytest.raises(openai.APIStatusError) as refused:
+        _client(lab, "debate", key).models.list()
+    assert refused.value.status_code in (401, 403)
+
+
+def test_a_key_of_another_project_cannot_be_made(lab: Lab, li: Visitor) -> None:
+    answer = li.submit("/vibevoice/door/keys", project="debate", name="x", days="1")
+    assert answer.status_code in (400, 403, 422)
+
+
+def test_the_studio_knows_whose_key_it_is(lab: Lab, li: Visitor, web: requests.Session) -> None:
+    key = li.make_key("podcast")
+    url = f"https://{lab.domain}/vibevoice/podcast/v1/me"
+    answer = web.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=TIMEOUT_S)
+    assert answer.json()["user"] == "li"
+    assert answer.json()["project"] == "podcast"
+
+
+def test_too_many_streams_are_told_so_in_openais_words(
+    lab: Lab, logins: Logins, web: requests.Session
+) -> None:
+    login = logins["podcast"]
+    limit = web.get(f"{login.url}v1/me", auth=login.auth, timeout=TIMEOUT_S).json()["limits"]["streams"]
+    streams: list[requests.Response] = []
+    try:
+        for _ in range(limit):
+            streams.append(web.get(f"{login.url}v1/events", auth=login.auth, stream=True, timeout=TIMEOUT_S))
+        assert {stream.status_code for stream in streams} == {200}
+        one_more = web.get(f"{login.url}v1/events", auth=login.auth, stream=True, timeout=TIMEOUT_S)
+        assert one_more.status_code == 429
+        assert int(one_more.headers["Retry-After"]) >= 1
+        assert one_more.json()["error"]["type"] == "rate_limit_error"
+    finally:
+        for stream in streams:
+            stream.close()
