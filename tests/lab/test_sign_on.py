@@ -71,10 +71,9 @@ class Provider:
             "--client-id", CLIENT, "--client-secret", self.secret, "--redirect-uri", self.redirect_uri,
             "--users", json.dumps([MIA, TOM]), *(["--crooked", crooked] if crooked else []),
         ]  # fmt: skip
+        env = {**os.environ, "PYTHONPATH": str(REPO)}
         with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": str(REPO)}
-            )
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=env)
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline and process.poll() is None:
             try:
@@ -188,9 +187,7 @@ def test_a_member_of_the_team_enters_and_is_known_by_name(
     assert [one for one in complaints if "403" not in one] == []
 
 
-def test_logging_out_ends_what_the_provider_began(
-    context: BrowserContext, lab: Lab, honest: Provider
-) -> None:
+def test_logging_out_ends_a_sign_on(context: BrowserContext, lab: Lab, honest: Provider) -> None:
     page = context.new_page()
     _sign_on(page, lab, "mia")
     page.goto(f"https://{lab.domain}/vibevoice/logout")
