@@ -38,7 +38,7 @@ check: venv venv-app venv-door  ## style and types
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright && .venv/bin/pyright -p app \
 		&& .venv/bin/pyright -p tests/door
 
-unit: venv test-packages  ## what needs no host
+unit: venv venv-door test-packages  ## what needs no host
 	@$(PYTHON) -m pytest tests/unit
 
 test-app: venv-app  ## the studio's own tests
