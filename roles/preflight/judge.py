@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from fleet import Gateway, Member, Node, Site
+from fleet import Gateway, Member, Node, Site, names
 from roles.nvidia.driver import DriverError, flavour, gpus
 from roles.preflight.facts import Facts, Listener
 
@@ -24,6 +24,7 @@ ROOM_TO_BREATHE = 1 * GIB
 LEAST_MEMORY = {"gateway": 2 * GIB, "node": 4 * GIB}
 # Programs that hold our ports because an earlier deploy started them.
 OURS = {"traefik", "registry", "docker-registry", "wireguard-go", "-"}
+DOOR = tuple(int(address.rpartition(":")[2]) for address in (names.DOOR_ENTRY, *names.DOOR_ADDRESSES))
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _memory(site: Site, member: Member, facts: Facts, offset: float) -> Found:
 def _ports(site: Site, member: Member, facts: Facts, offset: float) -> Found:
     for protocol, port, address, purpose in needed_ports(site, member):
         for listener in facts.listeners:
-            if _clashes(listener, protocol, port, address) and listener.program not in OURS:
+            if _clashes(listener, protocol, port, address) and not _ours(listener):
                 yield (
                     "error",
                     f"{listener.program} holds {listener.address} port {port}/{protocol}, for {purpose}",
@@ -155,8 +156,14 @@ def needed_ports(site: Site, member: Member) -> list[tuple[str, int, str, str]]:
             ("tcp", 443, public, "HTTPS"),
             ("udp", site.wireguard.port, "*", "WireGuard"),
             ("tcp", site.registry.port, wg, "the image registry"),
+            *(("tcp", port, "127.0.0.1", "the door") for port in DOOR),
         ]
     return [("tcp", 8080, wg, "the studios"), ("tcp", 8081, wg, "metrics")]
+
+
+def _ours(listener: Listener) -> bool:
+    """Whether a service of the site itself may hold this, from an earlier deploy."""
+    return listener.program in OURS or (listener.port in DOOR and listener.program.startswith("python"))
 
 
 def _clashes(listener: Listener, protocol: str, port: int, address: str) -> bool:

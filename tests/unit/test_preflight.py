@@ -126,6 +126,13 @@ def test_our_own_programs_of_an_earlier_deploy_are_not(site: Any) -> None:
     assert on_gateway(site, listeners=ours) == []
 
 
+def test_the_doors_ports_are_the_doors(site: Any) -> None:
+    door = (Listener("tcp", "127.0.0.1", 8901, "python"), Listener("tcp", "127.0.0.1", 8083, "traefik"))
+    assert on_gateway(site, listeners=door) == []
+    foreign = Listener("tcp", "127.0.0.1", 8902, "gitea")
+    assert on_gateway(site, listeners=(foreign,)) == ["gitea holds 127.0.0.1 port 8902/tcp, for the door"]
+
+
 def test_another_address_of_the_same_port_is_free(site: Any) -> None:
     assert on_gateway(site, listeners=(Listener("tcp", "127.0.0.1", 80, "nginx"),)) == []
 
