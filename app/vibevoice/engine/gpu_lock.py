@@ -1,12 +1,12 @@
 """One generation on a GPU at a time, also where two containers share it for the moment of a hand-over."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..lock_file import open_lock, try_lock
 from .generation import Cancelled
 
 POLL_S = 0.1
@@ -22,7 +22,7 @@ class GpuLock:
         """
         self.path = path
         if path is not None:
-            os.close(_open(path))
+            os.close(open_lock(path))
 
     @contextmanager
     def hold(self, cancelled: Callable[[], bool]) -> Iterator[None]:
@@ -30,24 +30,12 @@ class GpuLock:
         if self.path is None:
             yield
             return
-        descriptor = _open(self.path)
+        descriptor = open_lock(self.path)
         try:
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 if cancelled():
                     raise Cancelled("cancelled while waiting for the GPU")
                 time.sleep(POLL_S)
             yield
         finally:
             os.close(descriptor)
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
