@@ -33,7 +33,8 @@ case $1 in
         # Gradio's server-side rendering (needs Node) and source maps.
         rm -rf $site/gradio/templates/node
         find $site/gradio -name '*.map' -delete
-        warm 'import fastapi, gradio, prometheus_client, soundfile, uvicorn
+        warm 'import cryptography.hazmat.primitives.asymmetric.ed25519, sqlite3
+import fastapi, gradio, prometheus_client, soundfile, uvicorn
 import transformers.models.vibevoice.modeling_vibevoice, transformers.models.vibevoice.processing_vibevoice'
         ;;
 esac
