@@ -31,6 +31,7 @@ def main() -> int:
     from prometheus_client import start_http_server
 
     from .api import application
+    from .api.limits import Limits
     from .api.metrics import registry
     from .server import Server
     from .studio import Studio
@@ -38,7 +39,7 @@ def main() -> int:
 
     studio = Studio.from_settings(settings)
     start_http_server(settings.metrics_port, settings.host, registry(studio))
-    Server(mount(application(studio), studio), studio).run()
+    Server(Limits(mount(application(studio), studio), studio), studio).run()
     code = 1 if studio.state == "failed" else 0
     logging.shutdown()
     if not studio.engine.join(1.0):

@@ -5,7 +5,7 @@ import logging
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from .studio import Studio
 
@@ -20,7 +20,7 @@ LINGER_S = 5
 class Server(uvicorn.Server):
     """Uvicorn that drains the studio on the first signal and hurries on the second."""
 
-    def __init__(self, app: FastAPI, studio: Studio) -> None:
+    def __init__(self, app: ASGIApp, studio: Studio) -> None:
         settings = studio.settings
         super().__init__(
             uvicorn.Config(

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .door import public_key
 
 PREFIX = "VV_"
 
@@ -25,6 +27,15 @@ class Settings(BaseModel):
     model_dir: Path = Field(Path("/weights"), description="The checkpoint, in transformers' format.")
     model_name: str = Field("vibevoice", description="The checkpoint's name in /v1/models and metrics.")
     lock_dir: Path | None = Field(None, description="Lock files, one for each GPU; None: nobody shares one.")
+    data_dir: Path | None = Field(
+        None,
+        description="What the project's studios count together: open streams, minutes; None: each alone.",
+    )
+    door_key: str = Field(
+        "",
+        description="The public key of the gateway's door, base64 of 32 bytes: only what came through it is "
+        "taken, within its limits. Empty: no door, no limits, and its header is ignored.",
+    )
     device: str = Field("auto", description="auto, cpu, cuda, or a device of torch's such as cuda:0.")
     host: str = Field("0.0.0.0", description="Address to listen on.")
     port: int = Field(8888, ge=0, lt=65536, description="Page and API.")
@@ -40,6 +51,14 @@ class Settings(BaseModel):
     stop_grace_s: float = Field(
         600, ge=0, description="Seconds from SIGTERM that running generations get; then they are cancelled."
     )
+
+    @field_validator("door_key")
+    @classmethod
+    def _is_a_key(cls, value: str) -> str:
+        # Refused now: a key that is none would keep everybody out, an unread one let everybody in.
+        if value:
+            public_key(value)
+        return value
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":

@@ -2,9 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
+from .counters import Streams, Usage
+from .door import Allowance
 from .engine import Engine, Event, Generation, Stream
 from .script import ScriptError, parse
 from .settings import Settings
@@ -16,14 +19,19 @@ POLL_S = 0.1
 class Studio:
     """Shared by all requests of one process; lives in the event loop's thread."""
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        self.settings, self.engine = settings, engine
+    def __init__(self, settings: Settings, engine: Engine, now: Callable[[], float] = time.time) -> None:
+        """`now` is the clock for days and for how long the door's passes hold, in Unix seconds."""
+        self.settings, self.engine, self.now = settings, engine, now
+        shared = settings.data_dir
+        self._streams = Streams(shared and shared / "streams")
+        self._usage = Usage(shared and shared / "usage.db", now)
+        engine.listen(self._count)
         self.stopped = asyncio.Event()
         self._draining = False
         self._watchers: set[asyncio.Event] = set()
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> "Studio":
+    def from_settings(cls, settings: Settings, now: Callable[[], float] = time.time) -> "Studio":
         """A studio whose engine has yet to be started."""
         engine = Engine(
             settings.model_dir,
@@ -32,7 +40,7 @@ class Studio:
             lock_dir=settings.lock_dir,
             max_waiting=settings.max_waiting,
         )
-        return cls(settings, engine)
+        return cls(settings, engine, now)
 
     @property
     def state(self) -> State:
@@ -61,6 +69,15 @@ class Studio:
         if len(script) > limit:
             raise ScriptError(f"The script has {len(script):,} characters; at most {limit:,} are taken.")
         return self.engine.submit(Generation(parse(script), seed=seed))
+
+    def hold_stream(self, allowance: Allowance | None) -> AbstractContextManager[None]:
+        """Count one of the project's streams until the block ends. Entering raises TooManyStreams."""
+        return nullcontext() if allowance is None else self._streams.hold(allowance.streams)
+
+    async def check_minutes(self, allowance: Allowance | None) -> None:
+        """Raises MinutesUsed if the project may have no more speech today. What runs already is finished."""
+        if allowance is not None and allowance.minutes_per_day is not None:
+            await asyncio.to_thread(self._usage.check, allowance.minutes_per_day)
 
     async def changes(self, patience: float) -> AsyncIterator[bool]:
         """True after each change of the status, False after `patience` seconds without; ends at the stop."""
@@ -109,3 +126,7 @@ class Studio:
     def _changed(self) -> None:
         for watcher in self._watchers:
             watcher.set()
+
+    def _count(self, event: Event) -> None:
+        if event.kind == "finished" and event.speech is not None:
+            self._usage.add(event.speech.duration)

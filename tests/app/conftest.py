@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -11,7 +11,7 @@ import pytest
 # Before anything imports gradio or transformers: tests talk to nobody.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
-from running import Running, wait_for
+from running import Process, Running, free_ports, wait_for
 from vibevoice import tiny
 from vibevoice.engine.model import Model
 from vibevoice.settings import Settings
@@ -54,6 +54,16 @@ def running(settings: Settings) -> Iterator[Running]:
     with Running(settings) as studio:
         wait_for(lambda: studio.get("/health/ready").status_code == 200)
         yield studio
+
+
+@pytest.fixture
+def start(checkpoint: Path, tmp_path: Path) -> Callable[..., Process]:
+    """Start a studio as a process on free ports."""
+
+    def start(**variables: object) -> Process:
+        return Process(*free_ports(), **{"model_dir": checkpoint, "lock_dir": tmp_path, **variables})
+
+    return start
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Studios that run for a test: in a thread, or as a process of their own."""
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from typing import Self
 import httpx
 from prometheus_client import CollectorRegistry
 from vibevoice.api import application
+from vibevoice.api.limits import Limits
 from vibevoice.api.metrics import registry
 from vibevoice.server import Server
 from vibevoice.settings import Settings
@@ -33,11 +35,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
 class Running:
     """A studio in a thread, with a real server on a free port."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self.settings = settings
-        self.studio = Studio.from_settings(settings)
+        self.studio = Studio.from_settings(settings, now)
         self.metrics: CollectorRegistry = registry(self.studio)
-        self.server = Server(mount(application(self.studio), self.studio), self.studio)
+        self.server = Server(Limits(mount(application(self.studio), self.studio), self.studio), self.studio)
         self._thread = threading.Thread(target=self.server.run)
 
     def __enter__(self) -> Self:
@@ -55,6 +57,14 @@ class Running:
 
     def get(self, path: str) -> httpx.Response:
         return httpx.get(self.url + path)
+
+
+def free_ports() -> tuple[int, int]:
+    """Two that nobody listens on."""
+    with socket.socket() as one, socket.socket() as two:
+        for sock in (one, two):
+            sock.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], two.getsockname()[1]
 
 
 class Process:

@@ -120,7 +120,8 @@ def test_a_full_queue_is_429_and_those_in_it_are_served(
     waiting = [in_background(lambda: api.post(SPEECH, json=GOOD)) for _ in range(2)]
     wait_for(lambda: running.studio.engine.waiting == 2)
     refused = api.post(SPEECH, json=GOOD)
-    assert error_of(refused, 429)["code"] == "queue_full"
+    error = error_of(refused, 429)
+    assert (error["code"], error["type"]) == ("queue_full", "rate_limit_error")
     assert refused.headers["retry-after"]
     gpu_is_busy.set()
     for thread, answers in waiting:

@@ -34,6 +34,16 @@ def test_all_mistakes_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("key", [" ", "none", "AAAA", "A" * 43, "A" * 44, "-" * 43 + "=", "A" * 42 + "Ä="])
+def test_a_door_key_that_is_none_is_refused(key: str) -> None:
+    with pytest.raises(SettingsError, match=r"VV_DOOR_KEY is .*: .*32 bytes"):
+        Settings.from_env({"VV_DOOR_KEY": key})
+
+
+def test_a_door_key_may_come_with_its_files_last_newline() -> None:
+    assert Settings.from_env({"VV_DOOR_KEY": "A" * 43 + "=\n"}).door_key
+
+
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_knob_says_what_it_does(name: str) -> None:
     assert Settings.model_fields[name].description

@@ -1,29 +1,13 @@
 """A studio stops well: not ready first, nothing lost, exit code 0."""
 
-import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
 from running import Process, wait_for
 
 SPEECH = {"model": "vibevoice", "input": "Speaker 1: " + "The quick brown fox jumps over the lazy dog. " * 20}
-
-
-@pytest.fixture
-def start(checkpoint: Path, tmp_path: Path) -> Callable[..., Process]:
-    """Start a studio as a process on free ports."""
-
-    def start(**variables: object) -> Process:
-        with socket.socket() as one, socket.socket() as two:
-            for sock in (one, two):
-                sock.bind(("127.0.0.1", 0))
-            ports = [sock.getsockname()[1] for sock in (one, two)]
-        return Process(*ports, **{"model_dir": checkpoint, "lock_dir": tmp_path, **variables})
-
-    return start
 
 
 def speak(studio: Process) -> tuple[threading.Thread, list[httpx.Response]]:

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from ..counters import LimitReached
 from ..engine import Cancelled, NotReady, QueueFull, TooLong
 from ..script import ScriptError
 
@@ -31,14 +32,22 @@ class ApiError(Exception):
 
 def respond(error: ApiError) -> JSONResponse:
     """The error as a response."""
-    kind = "invalid_request_error" if error.status < 500 and error.status != 429 else "server_error"
-    body = {"message": error.message, "type": kind, "param": error.param, "code": error.code}
+    body = {"message": error.message, "type": _kind(error.status), "param": error.param, "code": error.code}
     return JSONResponse({"error": body}, error.status, headers=error.headers)
 
 
-def from_engine(error: Exception) -> ApiError:
-    """What a caller is told of the engine's and the script's errors."""
+def _kind(status: int) -> str:
+    """OpenAI's name for the kind of error."""
+    named = {401: "authentication_error", 429: "rate_limit_error"}
+    return named.get(status, "invalid_request_error" if status < 500 else "server_error")
+
+
+def from_studio(error: Exception) -> ApiError:
+    """What a caller is told of the engine's, the script's and the limits' errors."""
     match error:
+        case LimitReached():
+            retry = {"Retry-After": str(error.retry_after_s)}
+            return ApiError(429, str(error), code=error.code, headers=retry)
         case ScriptError() | TooLong():
             return ApiError(400, str(error), param="input", code="invalid_input")
         case QueueFull():

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from ..audio import wav
+from ..counters import LimitReached
 from ..engine import EngineError, Speech, Stream
 from ..script import ScriptError
 from ..studio import Studio
-from .errors import ApiError, from_engine
+from .errors import ApiError, from_studio
 
 MODEL = "vibevoice"
 VOICES = ("default",)
@@ -52,10 +53,11 @@ def routes(studio: Studio) -> APIRouter:
         _check_model(body.model, models)
         _check_fields(body)
         try:
+            await studio.check_minutes(request.state.allowance)
             stream = studio.submit(body.input, seed=body.seed)
             spoken = await _wait(request, stream)
-        except (ScriptError, EngineError) as error:
-            raise from_engine(error) from error
+        except (ScriptError, EngineError, LimitReached) as error:
+            raise from_studio(error) from error
         sound = await asyncio.to_thread(wav, spoken.samples, spoken.sample_rate)
         return Response(sound, media_type="audio/wav", headers=_headers(spoken))
 
@@ -74,7 +76,7 @@ async def _wait(request: Request, stream: Stream) -> Speech:
     except (ScriptError, EngineError):
         raise
     except Exception as error:
-        raise from_engine(error) from error
+        raise from_studio(error) from error
     finally:
         stream.cancel()
 

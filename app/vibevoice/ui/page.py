@@ -8,6 +8,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from ..audio import pcm16
+from ..counters import LimitReached
 from ..engine import EngineError, Speech, Stream
 from ..script import ScriptError
 from ..studio import Studio
@@ -42,21 +43,22 @@ def page(studio: Studio) -> gr.Blocks:
     """The page of one studio."""
     title = f"{studio.settings.project} · VibeVoice"
 
-    async def generate(script: str) -> AsyncIterator[tuple[Any, str]]:
+    async def generate(script: str, request: gr.Request) -> AsyncIterator[tuple[Any, str]]:
         """Speak a script; yields (sound, status) as it gets on."""
+        allowance = request.state.allowance
         try:
-            stream = studio.submit(script)
-        except (ScriptError, EngineError) as error:
+            with studio.hold_stream(allowance):
+                await studio.check_minutes(allowance)
+                stream = studio.submit(script)
+                try:
+                    async for status in _progress(stream):
+                        yield gr.skip(), status
+                    speech = stream.future.result()
+                finally:
+                    # A visitor who closes the page gives the GPU back.
+                    stream.cancel()
+        except (ScriptError, EngineError, LimitReached) as error:
             raise gr.Error(str(error), title="Not spoken", print_exception=False) from error
-        try:
-            async for status in _progress(stream):
-                yield gr.skip(), status
-            speech = stream.future.result()
-        except EngineError as error:
-            raise gr.Error(str(error), title="Not spoken", print_exception=False) from error
-        finally:
-            # A visitor who closes the page gives the GPU back.
-            stream.cancel()
         sound = await asyncio.to_thread(pcm16, speech.samples)
         yield (speech.sample_rate, sound), _summary(speech)
 
