@@ -13,6 +13,7 @@ from ..engine import EngineError, Speech, Stream
 from ..script import ScriptError
 from ..studio import Studio
 from .icon import Icon
+from .waiting import Waiting
 
 EXAMPLE = """Speaker 1: Welcome to the show. Today we ask how a machine learns to speak.
 Speaker 2: Thank you for having me. Let us start with what a voice is made of."""
@@ -25,6 +26,7 @@ KEEP_S, SWEEP_S = 3600, 600
 def mount(app: FastAPI, studio: Studio) -> FastAPI:
     """Serve the page at the root of `app`, below the path where the proxy offers it."""
     app.add_middleware(Icon)
+    app.add_middleware(Waiting, studio=studio)
     return gr.mount_gradio_app(
         app,
         page(studio),
