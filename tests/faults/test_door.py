@@ -86,7 +86,8 @@ def test_two_thousand_failed_logins_hold_up_nobody_else(lab: Lab, hosts: Hosts) 
     quiet = statistics.median(_log_in_s(lab, "bo") for _ in range(9))
 
     said: list[str] = []
-    command = ("python3 -c %s %s %s %s", ATTACK, lab.domain, lab.gateway_ip, str(ATTEMPTS))
+    # Its own TLS must not take the CPU that the gateway shares with it here.
+    command = ("nice -n 19 python3 -c %s %s %s %s", ATTACK, lab.domain, lab.gateway_ip, str(ATTEMPTS))
     attack = threading.Thread(target=lambda: said.append(attacker.check_output(*command)))
     attack.start()
     time.sleep(1)
@@ -147,12 +148,14 @@ def test_without_a_door_nothing_is_open(lab: Lab, hosts: Hosts, logins: Logins, 
                         li.get(url),
                     ):
                         assert answer.status_code == 503, f"{project}/{path}: {answer.status_code}"
+            # The door's own pages may say 502 until the next health check, a second later.
+            time.sleep(1.5)
             for path in ("/vibevoice/", "/vibevoice/login", "/vibevoice/door/keys"):
                 assert li.get(path).status_code == 503
     finally:
         gateway.check_output(f"docker start {' '.join(names.DOORS)}")
-    with session(lab.domain, lab.gateway_ip, lab.ca_root) as web:
-        answers(web, f"{logins['debate'].url}health/live", logins["debate"].auth, 30)
+        with session(lab.domain, lab.gateway_ip, lab.ca_root) as web:
+            answers(web, f"{logins['debate'].url}health/live", logins["debate"].auth, 30)
     # Who was logged in still is.
     assert li.get("/vibevoice/podcast/health/live").status_code == 200
 
@@ -204,7 +207,8 @@ def test_one_door_killed_is_noticed_by_nobody(lab: Lab, hosts: Hosts, li: Visito
 def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout with another version of the door in it, for a deploy of its own."""
     checkout = tmp_path_factory.mktemp("checkout")
-    tree = subprocess.run(["git", "ls-files", "-z"], cwd=REPO, check=True, capture_output=True).stdout
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    tree = subprocess.run(command, cwd=REPO, check=True, capture_output=True).stdout
     for name in tree.decode().split("\0"):
         if name and (REPO / name).is_file():
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
