@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Literal
 
 from .keys import Keys
 from .logins import Logins
@@ -32,6 +34,30 @@ class Desk(Keys, Logins):
         """End all sessions and keys of a person. Returns how many there were of each."""
         return self.store.end(name)
 
+    def everybody(self) -> list[dict[str, Any]]:
+        """Everybody who is known, for operators: whose word it is, what they have, when they came."""
+        counts, arrivals = self.store.counts(), self.attempts.last_arrivals()
+        signed_on = self.store.everybody_signed_on()
+        return [
+            {
+                "name": name,
+                "password": self._password_place(name),
+                "projects": [project.name for project in self.projects_of(person)],
+                "sessions": counts.get(name, (0, 0))[0],
+                "keys": counts.get(name, (0, 0))[1],
+                "last_login": _moment(signed_on.get(name) or arrivals.get(name)),
+            }
+            for name in (*self.config.users, *sorted(signed_on))
+            if (person := self.person(name))
+        ]
+
+    def _password_place(self, name: str) -> Literal["inventory", "invitation", "provider"] | None:
+        if ":" in name:
+            return "provider"
+        if self.config.users[name] is not None:
+            return "inventory"
+        return "invitation" if self.store.password(name) else None
+
     def tidy(self) -> None:
         """What has to be done now and then, about once a minute. Raises Unavailable."""
         self.audit.sum_up()
@@ -44,3 +70,7 @@ class Desk(Keys, Logins):
         self._turns.close()
         self.store.close()
         self.attempts.close()
+
+
+def _moment(time: float | None) -> str | None:
+    return datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds") if time else None

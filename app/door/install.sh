@@ -1,5 +1,6 @@
 #!/bin/sh
-# While the image is built: install what the door runs on into /opt/venv, with its bytecode.
+# While the image is built: install what the door runs on into /opt/venv, with its bytecode, for the root is
+# read-only, and without what only a developer needs.
 set -eu
 cd /opt/build
 
@@ -11,6 +12,6 @@ esac
 /tmp/uv/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --index-url "$PACKAGE_INDEX" \
     --require-hashes -r build.lock
 python3 -m venv --without-pip /opt/venv
-UV_NO_CACHE=1 UV_HTTP_TIMEOUT=600 UV_PYTHON=/opt/venv/bin/python UV_NO_PROGRESS=1 \
-    /tmp/uv/bin/uv pip install --compile-bytecode --index-url "$PACKAGE_INDEX" --require-hashes -r requirements.lock
+UV_NO_CACHE=1 UV_HTTP_TIMEOUT=600 UV_NO_PROGRESS=1 /tmp/uv/bin/uv pip install --python /opt/venv/bin/python \
+    --compile-bytecode --index-url "$PACKAGE_INDEX" --require-hashes -r requirements.lock
 rm -rf /tmp/*

@@ -21,7 +21,7 @@ class Keys(Roster):
 
     def keys_of(self, person: Person) -> list[Key]:
         """Those that are good, oldest first."""
-        now, stamp = self.clock(), self._stamp(person.name)
+        now, stamp = self.clock(), self.stamp(person.name)
         return [
             Key(key.id, key.project, key.name, key.created, key.expires, self.attempts.last_use(key.id))
             for key in self.store.keys_of(person.name)
@@ -39,7 +39,7 @@ class Keys(Roster):
         Raises:
             KeyRefused: not this one; its reason is "project", "name", "days" or "many".
         """
-        stamp, now = self._stamp(person.name), self.clock()
+        stamp, now = self.stamp(person.name), self.clock()
         if stamp is None or not self.may_enter(person, project):
             raise KeyRefused("project", f"{person.name!r} may not enter {project.name!r}.")
         name, most = name.strip(), self.config.key_days
@@ -69,7 +69,7 @@ class Keys(Roster):
         if found.expires <= self.clock():
             raise NotAdmitted("expired_key", found.person, found.id)
         person = self.person(found.person)
-        if person is None or found.stamp != self._stamp(found.person):
+        if person is None or found.stamp != self.stamp(found.person):
             raise NotAdmitted("ended_key", found.person, found.id)
         return found, person, min(found.expires, self._trusted_until(person))
 

@@ -50,13 +50,16 @@ class Logins(Sessions):
         except Slowed:
             self.audit.write("login_slowed", **noted)
             raise
-        # While it was verified, the password may have been changed.
-        if not right or hash != self._password(name):
+        if not right:
             self.audit.write("login_failed", reason="wrong_password" if known else "unknown_user", **noted)
             raise Refused("the name or the password is wrong")
         self.audit.write("login", **noted)
         self.attempts.give_back(attempt)
         self.attempts.arrived(name, address)
+        # Last of all: whoever knew the old password must not slip in while it changes.
+        if hash != self._password(name):
+            self.audit.write("login_failed", reason="changed_meanwhile", **noted)
+            raise Refused("the password was changed meanwhile")
         return Person(name)
 
     def set_password(self, name: str, password: str) -> None:
@@ -79,7 +82,7 @@ class Logins(Sessions):
                 f"The password of {name!r} is in the site's secrets. Change it there and deploy; or take it "
                 "out there, deploy, and invite again."
             )
-        return _text(self.signer("invite").dumps([name, self._stamp(name)]))
+        return _text(self.signer("invite").dumps([name, self.stamp(name)]))
 
     def invited(self, token: str) -> str | None:
         """Whom a token invites, if it is still good: the password it would change is the one of then."""
@@ -88,6 +91,6 @@ class Logins(Sessions):
             name, stamp = self.signer("invite").loads(token, max_age=longest)
         except (BadData, ValueError, TypeError):
             return None
-        if self.config.users.get(name, "") is not None or stamp != self._stamp(name):
+        if self.config.users.get(name, "") is not None or stamp != self.stamp(name):
             return None
         return name

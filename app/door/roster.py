@@ -78,7 +78,7 @@ class Roster:
             return found is not None and (":" in name or name in found.users)
 
         self.store.forget_strangers(
-            self._stamp, lambda name: name in config.users and config.users[name] is None, may_hold
+            self.stamp, lambda name: name in config.users and config.users[name] is None, may_hold
         )
 
     # --- people ---
@@ -122,7 +122,7 @@ class Roster:
             return None
         return self.config.users[name] or self.store.password(name)
 
-    def _stamp(self, name: str) -> str | None:
+    def stamp(self, name: str) -> str | None:
         """Short for the credential in force; what was made under another one is void. None for strangers."""
         provider, colon, _ = name.partition(":")
         if colon:

@@ -35,13 +35,13 @@ class Sessions(Roster):
         if found is None or found.expires <= self.clock():
             raise NotAdmitted("ended_session")
         person = self.person(found.person)
-        if person is None or found.stamp != self._stamp(found.person):
+        if person is None or found.stamp != self.stamp(found.person):
             raise NotAdmitted("ended_session", found.person)
         return Session(found.id_hash, person, found.created, found.expires, found.via)
 
     def open_session(self, person: Person, via: Literal["password", "sso"]) -> list[str]:
         """Log somebody in who proved to be `person`. Returns the Set-Cookie values to answer with."""
-        stamp, now = self._stamp(person.name), self.clock()
+        stamp, now = self.stamp(person.name), self.clock()
         if stamp is None:
             raise Refused(f"{person.name!r} is not of this site")
         lasts_s = HOUR_S * (self.config.sign_on_hours if via == "sso" else self.config.session_hours)

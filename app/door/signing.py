@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from .config import Project
+from .config import Limits, Project
 
 SECRET_BYTES = 32
 FORM_S = 12 * 3600
@@ -66,8 +66,8 @@ class Signing:
         for name, found in {"secret": self._secret, "limits.key": seed}.items():
             if len(found) != SECRET_BYTES:
                 raise ValueError(
-                    f"{data / name} has {len(found)} bytes, not {SECRET_BYTES}. Delete it for a new one; then "
-                    "everybody has to log in again."
+                    f"{data / name} has {len(found)} bytes instead of {SECRET_BYTES}. "
+                    "Delete it for a new one; then everybody has to log in again."
                 )
         key = Ed25519PrivateKey.from_private_bytes(seed)
         public = base64.b64encode(key.public_key().public_bytes_raw()) + b"\n"
@@ -131,18 +131,19 @@ class LimitsHeader:
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
-        self._cached: dict[tuple[Project, str], tuple[float, bytes]] = {}
+        self._cached: dict[tuple[str, str, Limits], tuple[bytes, float]] = {}
 
-    def of(self, project: Project, user: str, now: float) -> bytes:
-        """`v1.<payload>.<signature>`, good for at least a minute from `now` (Unix seconds)."""
-        found = self._cached.get((project, user))
-        if found and found[0] > now:
-            return found[1]
+    def of(self, project: Project, user: str, now: float) -> tuple[bytes, float]:
+        """`v1.<payload>.<signature>`, and until when to hand it out (Unix seconds, as `now`)."""
+        asked = (project.name, user, project.limits)
+        found = self._cached.get(asked)
+        # The clock may have been set back.
+        if found and now < found[1] <= now + LIMITS_CACHED_S:
+            return found
         if len(self._cached) >= LIMITS_CACHED:
             self._cached.clear()
-        header = self._sign(project, user, now)
-        self._cached[project, user] = (now + LIMITS_CACHED_S, header)
-        return header
+        self._cached[asked] = found = (self._sign(project, user, now), now + LIMITS_CACHED_S)
+        return found
 
     def _sign(self, project: Project, user: str, now: float) -> bytes:
         limits = project.limits
