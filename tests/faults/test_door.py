@@ -56,7 +56,7 @@ def attack(numbers):
         with lock:
             statuses[answer.status] = statuses.get(answer.status, 0) + 1
 
-threads = [threading.Thread(target=attack, args=(range(n, attempts, 8),)) for n in range(8)]
+threads = [threading.Thread(target=attack, args=(range(n, attempts, 40),)) for n in range(40)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 print(json.dumps({"statuses": statuses, "seconds": time.monotonic() - begin}))

@@ -45,8 +45,10 @@ _site["projects"][0]["groups"] = ["corp:podcast-team"]
 gateway, gpu = site(__file__, _site)
 '''
 
-MIA = {"sub": "mia", "email": "mia@example.com", "email_verified": True, "groups": ["podcast-team", "staff"]}
-TOM = {"sub": "tom", "email": "tom@example.com", "email_verified": True, "groups": ["staff"]}
+USERS = {
+    "mia": {"email": "mia@example.com", "email_verified": True, "groups": ["podcast-team", "staff"]},
+    "tom": {"email": "tom@example.com", "email_verified": True, "groups": ["staff"]},
+}
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Provider:
             str(PYTHON), str(PROVIDER), "--host", MACHINE, "--port", str(self.port),
             "--tls-cert", str(self.certificate), "--tls-key", str(self.key),
             "--client-id", CLIENT, "--client-secret", self.secret, "--redirect-uri", self.redirect_uri,
-            "--users", json.dumps([MIA, TOM]), *(["--crooked", crooked] if crooked else []),
+            "--users", json.dumps(USERS), *(["--crooked", crooked] if crooked else []),
         ]  # fmt: skip
         env = {**os.environ, "PYTHONPATH": str(REPO)}
         with self.log.open("ab") as log:
