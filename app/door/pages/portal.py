@@ -19,7 +19,8 @@ def routes(desk: Desk, states: States) -> list[Route]:
         found = await states.of(projects)
         cards = [{"name": project.name, "state": found[project.name]} for project in projects]
         # A page that says that it looks again does so.
-        return visit.page("portal.html", cards=cards, waiting="starting" in found.values())
+        waiting = "starting" in found.values()
+        return visit.page("portal.html", cards=cards, waiting=waiting, domain=desk.config.domain)
 
     async def slash(visit: Visit) -> Response:
         return visit.go(PORTAL)

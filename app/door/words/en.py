@@ -16,7 +16,7 @@ EN = {
     # Login
     "login_title": "Log in",
     "login_intro": "Speech studios on our own machines.",
-    "login_lead": "Log in to open your studios.",
+    "login_lead": "With the name and the password from your invitation.",
     "login_name": "Name",
     "login_password": "Password",
     "login_button": "Log in",
@@ -80,7 +80,7 @@ EN = {
     "keys_many": "You have as many keys as one person may have. Revoke those that you no longer need, then try again.",
     # Invitation
     "invite_title": "Welcome",
-    "invite_lead": "Choose the password with which you, {name}, will log in.",
+    "invite_lead": "Hello {name}, choose the password that you will log in with.",
     "invite_name": "Your name",
     "invite_password": "New password",
     "invite_password_hint": "At least {minimum} characters. A few unrelated words make a good one.",
@@ -126,7 +126,7 @@ EN = {
     "unavailable_title": "The site cannot write at the moment",
     "unavailable": "Nothing was changed. Try again in a minute; if it happens again, tell operations.",
     # Single sign-on
-    "sso_title": "The login with {label} did not work",
+    "sso_title": "The login did not work",
     "sso_unknown": "There is no such way to log in. Go to the login page and choose one from there.",
     "sso_unknown_title": "No such way to log in",
     "sso_unreachable": "{label} cannot be reached at the moment. Try again in a minute, or tell operations.",
