@@ -31,7 +31,7 @@ class Roster:
         if data.stat().st_mode & 0o077:
             data.chmod(0o700)
         self.clock = clock
-        self.signing = Signing(data)
+        self.signing = Signing(data, clock)
         self.forms = self.signing.forms
         self.audit = Audit(data / "audit", clock)
         self.attempts = Attempts(data / "attempts.db", clock)

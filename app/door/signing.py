@@ -7,9 +7,10 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from .config import Limits, Project
 
@@ -60,7 +61,8 @@ class Signing:
     Raises ValueError where a key file is not what this made.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._secret = once(data / "secret", lambda: secrets.token_bytes(SECRET_BYTES))
         seed = once(data / "limits.key", lambda: secrets.token_bytes(SECRET_BYTES))
         for name, found in {"secret": self._secret, "limits.key": seed}.items():
@@ -83,9 +85,7 @@ class Signing:
         """Signs and dates what is meant for one purpose only, which `salt` names."""
         if salt not in self._signers:
             self._signers[salt] = URLSafeTimedSerializer(
-                self._secret,
-                salt=f"door.{salt}",
-                signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+                self._secret, salt=f"door.{salt}", signer=_Signer, signer_kwargs={"clock": self._clock}
             )
         return self._signers[salt]
 
@@ -100,6 +100,17 @@ class Signing:
         except BadData:
             return None
         return project if isinstance(project, str) else None
+
+
+class _Signer(TimestampSigner):
+    """HMAC-SHA256 with a date, of the desk's own clock."""
+
+    def __init__(self, *keys: Any, clock: Callable[[], float], **options: Any) -> None:
+        super().__init__(*keys, **options, key_derivation="hmac", digest_method=hashlib.sha256)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        return int(self._clock())
 
 
 class Forms:
