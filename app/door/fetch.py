@@ -87,7 +87,7 @@ def _context(path: str, _changed: int) -> ssl.SSLContext:
 
 
 def limited() -> asyncio.Timeout:
-    """For all of an exchange: httpx's own limit is for each piece, and a server that drips would never end."""
+    """For all of an exchange: httpx limits each piece, and a server that drips would never end."""
     return asyncio.timeout(TIMEOUT_S)
 
 

@@ -12,7 +12,7 @@ _PLAIN = "%/?:@!$&'()*+,;=~-._"
 
 
 def safe_next(value: str | None) -> str:
-    """`value` if it is a path of this site (with its query), as it may stand in a Location; else the portal."""
+    """`value` if it is a path of this site (with a query), as it stands in a Location; or the portal."""
     if not value or len(value) > MAX_CHARS or not value.startswith(PORTAL) or not _is_plain(value):
         return PORTAL
     path = _decoded(urlsplit(value).path)

@@ -1,11 +1,12 @@
 """OpenID Connect as the door uses it: a way to the provider, and from its code to a person. Pages: sso.py."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.deprecate import AuthlibDeprecationWarning
 from authlib.oidc.core import CodeIDToken
 from joserfc.errors import JoseError
 
@@ -14,6 +15,11 @@ from .config import SignOn
 from .fetch import Unreachable
 from .keysets import KeySets, Source, UnknownKey, address
 from .people import Person
+
+with warnings.catch_warnings():
+    # It prefers httpx2 to httpx, and says so whenever a program starts.
+    warnings.simplefilter("ignore", AuthlibDeprecationWarning)
+    from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 ID_TOKEN_TYPES = frozenset({"jwt"})
 
@@ -167,7 +173,9 @@ class Provider:
             raise SignOnFailed("sso_unreachable", f"unreachable: {error}") from error
         return dict(claims)
 
-    async def _told(self, document: dict[str, Any], granted: dict[str, Any], claims: dict[str, Any]) -> dict[str, Any]:
+    async def _told(
+        self, document: dict[str, Any], granted: dict[str, Any], claims: dict[str, Any]
+    ) -> dict[str, Any]:
         """What the provider tells of a person on top of its token; nothing if it has no such place."""
         access = granted.get("access_token")
         if "userinfo_endpoint" not in document or not isinstance(access, str):

@@ -81,7 +81,9 @@ class SingleSignOn:
         if open_projects or self._desk.person(person.name):
             self._desk.remember(person)
         if not open_projects:
-            return self._failed(visit, settings, SignOnFailed("sso_nothing", "no project"), onward, person.name)
+            return self._failed(
+                visit, settings, SignOnFailed("sso_nothing", "no project"), onward, person.name
+            )
         self._desk.audit.write("sso_login", user=person.name, address=visit.address, via="sso")
         return enter(visit, person, "sso", onward)
 
@@ -130,7 +132,11 @@ class SingleSignOn:
         self, visit: Visit, settings: SignOn, failed: SignOnFailed, onward: str, user: str | None = None
     ) -> Response:
         self._desk.audit.note(
-            "sso_failed", user=user, address=visit.address, via="sso", reason=f"{settings.name}: {failed.reason}"
+            "sso_failed",
+            user=user,
+            address=visit.address,
+            via="sso",
+            reason=f"{settings.name}: {failed.reason}",
         )
         again = f"/vibevoice/auth/{quote(settings.name)}?next={quote(onward, safe='')}"
         status = {"sso_unreachable": 502, "sso_nothing": 403}.get(failed.text, 400)

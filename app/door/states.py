@@ -54,7 +54,9 @@ async def _asked(url: str) -> State:
         async with (
             asyncio.timeout(TIMEOUT_S),
             # The private network carries no TLS; loading the authorities would take 20 ms each time.
-            httpx.AsyncClient(verify=not url.startswith("http://"), timeout=TIMEOUT_S, trust_env=False) as client,
+            httpx.AsyncClient(
+                verify=not url.startswith("http://"), timeout=TIMEOUT_S, trust_env=False
+            ) as client,
             # The status is all that counts, however long the answer.
             client.stream("GET", url) as answer,
         ):

@@ -30,7 +30,7 @@ class TokensUnavailable(Exception):
 
 
 class Tokens:
-    """Judges tokens against the issuers of a configuration; keeps the issuers' keys. `clock`: unix seconds."""
+    """Judges tokens against a configuration's issuers, and keeps their keys. `clock`: Unix seconds."""
 
     def __init__(self, keys: KeySets | None = None, clock: Callable[[], float] = time.time) -> None:
         self._keys = keys or KeySets()

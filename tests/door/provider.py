@@ -3,7 +3,8 @@
 Run as a program it serves until it is ended; used as a module it serves in a thread:
 
     python provider.py --host 127.0.0.1 --port 9400 --tls-cert id.pem --tls-key id.key \
-        --client-id door --client-secret … --redirect-uri https://studio.lab.test/vibevoice/auth/corp/callback \
+        --client-id door --client-secret … \
+        --redirect-uri https://studio.lab.test/vibevoice/auth/corp/callback \
         --users '{"ana": {"email": "ana@example.com", "groups": ["podcast-team"]}}' [--crooked nonce]
 
 Crooked providers sign what they should not: see CROOKED. Everything else they do as the honest one does.
@@ -11,6 +12,7 @@ Crooked providers sign what they should not: see CROOKED. Everything else they d
 
 import argparse
 import base64
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -28,7 +30,7 @@ import flask
 import oidc_provider_mock
 import werkzeug.serving
 from joserfc import jwt
-from joserfc.jwk import ECKey, OctKey, RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
 Claims = dict[str, Any]
 SIGNED = ["RS256", "ES256", "HS256", "none"]
@@ -51,7 +53,9 @@ class Signer:
 
     def sign(self, claims: Claims, **header: Any) -> str:
         """As the honest provider signs."""
-        return jwt.encode({"alg": "RS256", "kid": self.key.kid, **header}, claims, self.key, algorithms=SIGNED)
+        return jwt.encode(
+            {"alg": "RS256", "kid": self.key.kid, **header}, claims, self.key, algorithms=SIGNED
+        )
 
     def unsigned(self, claims: Claims) -> str:
         """`alg: none`, and no signature."""
@@ -59,7 +63,7 @@ class Signer:
         return ".".join(_base64url(json.dumps(part).encode()) for part in parts) + "."
 
     def confused(self, claims: Claims) -> str:
-        """`alg: HS256`, with the public key's PEM as the secret: whoever checks with "the key" believes it."""
+        """`alg: HS256`, its secret the public key's PEM: whoever checks with "the key" believes it."""
         header = {"alg": "HS256", "typ": "JWT", "kid": self.key.kid}
         signed = ".".join(_base64url(json.dumps(part).encode()) for part in (header, claims))
         mac = hmac.digest(self.key.as_pem(private=False), signed.encode(), hashlib.sha256)
@@ -280,10 +284,8 @@ def main() -> None:
         crooked=asked.crooked,
     )
     print(f"serving {provider.issuer}", file=sys.stderr, flush=True)
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         provider.serve()
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

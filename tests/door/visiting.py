@@ -1,18 +1,16 @@
-"""The door's pages as a browser sees them: real desk, real files, real application; only the socket is left out."""
+"""The door's pages as a browser sees them: real desk, files and application; only the socket is left out."""
 
 import asyncio
 import html
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
 import argon2
 import httpx
-from door import pages, sso
+from door.app import application
 from door.desk import Desk
-from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 DOMAIN = "studio.lab.test"
@@ -20,11 +18,14 @@ ORIGIN = f"https://{DOMAIN}"
 ANA, LI = "correct horse battery", "stapler of paper clips"
 # As cheap as argon2 can be: how long a hash takes is not what these tests are about.
 _cheap = argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+USERS = {"ana": _cheap.hash(ANA), "li": _cheap.hash(LI), "new": None}
 LIMITS = {"requests_per_s": 100, "streams": 32, "upload_bytes": 104857600, "minutes_per_day": None}
 BROWSER = {"accept": "text/html,*/*;q=0.8", "accept-language": "en", "sec-fetch-dest": "document"}
 
 
-def project(name: str, users: list[str], groups: list[str], node_url: str = "http://127.0.0.1:9") -> dict[str, Any]:
+def project(
+    name: str, users: list[str], groups: list[str], node_url: str = "http://127.0.0.1:9"
+) -> dict[str, Any]:
     return {"name": name, "users": users, "groups": groups, "node_url": node_url, "limits": LIMITS}
 
 
@@ -49,8 +50,11 @@ def site(**changes: Any) -> dict[str, Any]:
     return {
         "site": "lab",
         "domain": DOMAIN,
-        "users": {"ana": _cheap.hash(ANA), "li": _cheap.hash(LI), "new": None},
-        "projects": [project("podcast", ["ana", "li"], ["corp:podcast-team"]), project("debate", ["ana"], [])],
+        "users": USERS,
+        "projects": [
+            project("podcast", ["ana", "li"], ["corp:podcast-team"]),
+            project("debate", ["ana"], []),
+        ],
         "sign_on": [provider_settings()],
         **changes,
     }
@@ -63,7 +67,7 @@ class Site:
         self._path, self.data = folder / "site.json", folder / "data"
         self.configure(config)
         self.desk = Desk(self._path, self.data)
-        self.app: ASGIApp = Starlette(routes=[*sso.routes(self.desk), *pages.routes(self.desk)])
+        self.app: ASGIApp = application(self.desk)
 
     def configure(self, config: dict[str, Any]) -> None:
         """Replace the file, as the deploy does."""
@@ -113,16 +117,10 @@ class Browser:
         """Load the page at `path`, fill its form in and send it back there."""
         return self.send(path, {"form": token(self.get(path)), **fields}, **headers)
 
-    def log_in(self, name: str = "ana", password: str = ANA, path: str = "/vibevoice/login") -> httpx.Response:
+    def log_in(
+        self, name: str = "ana", password: str = ANA, path: str = "/vibevoice/login"
+    ) -> httpx.Response:
         return self.fill(path, {"name": name, "password": password})
-
-    def gather(self, *calls: Callable[[httpx.AsyncClient], Any]) -> list[Any]:
-        """Several requests at the same time."""
-
-        async def all_of_them() -> list[Any]:
-            return await asyncio.gather(*(call(self._client) for call in calls))
-
-        return self._runner.run(all_of_them())
 
 
 def token(page: httpx.Response) -> str:

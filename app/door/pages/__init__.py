@@ -45,4 +45,6 @@ def forbidden_page(desk: Desk, accept_language: str, project: str) -> bytes:
 
 async def _style(visit: Visit) -> Response:
     # The one answer without a secret. Its address changes with its content.
-    return Response(STYLE, media_type="text/css", headers={**HEADERS, "Cache-Control": "public, max-age=86400"})
+    return Response(
+        STYLE, media_type="text/css", headers={**HEADERS, "Cache-Control": "public, max-age=86400"}
+    )

@@ -1,4 +1,4 @@
-"""What holds for every page: which methods, from where, with which form; and that nothing fails without a page."""
+"""What holds for every page: its methods, who may send it what, and that it fails with a page."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -141,4 +141,3 @@ def _broken(visit: Visit) -> Response:
         # Whatever failed is what every page needs, such as the database.
         log.exception("The page that says so failed too")
         return Response("The door is out of order; tell operations.\n", 500, headers=HEADERS)
-

@@ -14,7 +14,7 @@ MIN_CHARS, MAX_CHARS = 12, 1000
 # The address is a secret, so no other page may learn it. Not "no-referrer": browsers then send the form
 # with "Origin: null", and it would be refused.
 HEADERS = {"Referrer-Policy": "strict-origin"}
-_WEAK = {
+WEAK = {
     "short": "invite_short",
     "long": "invite_long",
     "text": "invite_text",
@@ -47,7 +47,7 @@ async def accept(visit: Visit, fields: Fields) -> Response:
         # with the password it was made under.
         desk.set_password(name, password)
     except WeakPassword as weak:
-        return _page(visit, name, 400, error=_WEAK.get(weak.reason, "invite_weak"))
+        return _page(visit, name, 400, error=WEAK.get(weak.reason, "invite_weak"))
     person = desk.person(name)
     if person is None:
         return _gone(visit)

@@ -15,7 +15,12 @@ REVOKE = f"{KEYS}/revoke"
 DEFAULT_DAYS = 90
 MAX_NAME_CHARS = 60
 # Why the core refuses a key, in the pages' words.
-_REFUSALS = {"project": "keys_bad_project", "name": "keys_bad_name", "days": "keys_bad_days", "many": "keys_many"}
+REFUSALS = {
+    "project": "keys_bad_project",
+    "name": "keys_bad_name",
+    "days": "keys_bad_days",
+    "many": "keys_many",
+}
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -51,7 +56,7 @@ async def create(visit: Visit, fields: Fields) -> Response:
     try:
         secret = visit.desk.create_key(visit.person, project, name, days)
     except KeyRefused as refused:
-        return _page(visit, 400, error=_REFUSALS.get(refused.reason, "keys_many"), given=given)
+        return _page(visit, 400, error=REFUSALS.get(refused.reason, "keys_many"), given=given)
     # "vv_<id>_<secret>". Nobody sees a key that is not in the audit log.
     _record(visit, "key_created", project=project.name, key=secret.split("_")[1])
     base_url = f"https://{visit.desk.config.domain}/vibevoice/{project.name}/v1"

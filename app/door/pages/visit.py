@@ -24,8 +24,8 @@ YEAR_S = 365 * 24 * 3600
 FORM_S = 12 * 3600
 # A page of a studio shares our origin: nothing may be framed, fetched or sent from there.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -86,7 +86,9 @@ class Visit:
         """What was asked for in the address, else chosen before, else the browser's."""
         asked = self.request.query_params.get("lang", "")
         if asked in words.LANGUAGES:
-            self.set_cookie(f"{LANGUAGE_COOKIE}={asked}; Max-Age={YEAR_S}; Path=/vibevoice; Secure; SameSite=Lax")
+            self.set_cookie(
+                f"{LANGUAGE_COOKIE}={asked}; Max-Age={YEAR_S}; Path=/vibevoice; Secure; SameSite=Lax"
+            )
             return asked
         return _chosen(self.cookies) or words.preferred(self.request.headers.get("accept-language", ""))
 
@@ -126,7 +128,7 @@ class Visit:
 
         `switch`: whether the page can be had in another language, by a GET of its address.
         """
-        languages = self._languages() if switch else []
+        languages = self.languages() if switch else []
         context = {"person": self.person, "form_token": self.form_token, "languages": languages, **values}
         html = render(template, self.language, **context)
         return self._finish(HTMLResponse(html, status, headers={**HEADERS, **(headers or {})}))
@@ -168,15 +170,21 @@ class Visit:
             response.headers.append("Set-Cookie", header)
         return response
 
-    def _languages(self) -> list[dict[str, Any]]:
-        """The switch: this page's address in each language. After a POST that is its GET."""
-        kept = [(key, value) for key, value in self.request.query_params.multi_items() if key != "lang"]
+    def languages(
+        self, address: str = "", query: list[tuple[str, str]] | None = None
+    ) -> list[dict[str, Any]]:
+        """The switch: an address in each language; this page's own unless another one is given.
+
+        After a POST that is the page's GET.
+        """
+        kept = self.request.query_params.multi_items() if query is None else query
+        kept = [(key, value) for key, value in kept if key != "lang"]
         return [
             {
                 "tag": words.TAGS[code],
                 "name": name,
                 "here": code == self.language,
-                "href": "?" + urlencode([*kept, ("lang", code)]),
+                "href": f"{address}?{urlencode([*kept, ('lang', code)])}",
             }
             for code, name in words.NAMES.items()
         ]

@@ -1,44 +1,57 @@
 """What stands in for a studio that is not there: a page that looks again by itself, JSON for programs."""
 
+from typing import Any
+from urllib.parse import quote
+
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..config import Project
 from ..desk import Desk
-from ..states import States
+from ..states import State, States
 from .endpoint import Page
 from .visit import HEADERS, Visit
 
+ADDRESS = "/vibevoice/door/waiting"
 RETRY_S = 5
 RETRY = {"Retry-After": str(RETRY_S)}
 
 
 def routes(desk: Desk, states: States) -> list[Route]:
-    """The waiting page, which the proxy fetches and puts in the place of a studio's."""
+    """The waiting page, which the proxy fetches and puts in the place of a studio's.
+
+    Whoever chose another language comes here themselves (`direct`): they go on when the studio is there.
+    """
 
     async def waiting(visit: Visit) -> Response:
-        return await page(visit, states, visit.request.query_params.get("project", ""))
+        project = desk.config.project(visit.request.query_params.get("project", ""))
+        state = await states.state(project) if project else "stopped"
+        if project and state == "running" and "direct" in visit.request.query_params:
+            return visit.go(f"/vibevoice/{quote(project.name)}/")
+        query = [("project", project.name), ("direct", "1")] if project else []
+        return _page(visit, project, state, languages=visit.languages(ADDRESS, query))
 
-    return [Route("/vibevoice/door/waiting", Page(desk, get=waiting, framed=True))]
+    return [Route(ADDRESS, Page(desk, get=waiting, framed=True))]
 
 
 def catch_all(desk: Desk, states: States) -> Route:
-    """Everything else that comes here: the proxy sends a project's requests to us while its studio is away."""
+    """Everything else: the proxy sends a project's requests here while its studio is away."""
 
     async def answer(visit: Visit) -> Response:
         accept = visit.request.headers.get("accept", "")
         if visit.request.method in ("GET", "HEAD") and "text/html" in accept:
-            return await page(visit, states, _project_in(visit.request.url.path))
+            project = desk.config.project(_project_in(visit.request.url.path))
+            return _page(visit, project, await states.state(project) if project else "stopped")
         return envelope()
 
     # Methods, forms and origins are the studio's to judge.
     return Route("/{path:path}", Page(desk, whatever=answer, framed=True))
 
 
-async def page(visit: Visit, states: States, name: str) -> Response:
-    """The waiting page; for one of the projects it says what its studio does."""
-    project = visit.desk.config.project(name)
-    state = await states.state(project) if project else "stopped"
-    return visit.page("waiting.html", 503, RETRY, project=project.name if project else "", state=state)
+def _page(visit: Visit, project: Project | None, state: State, **more: Any) -> Response:
+    return visit.page(
+        "waiting.html", 503, RETRY, project=project.name if project else "", state=state, **more
+    )
 
 
 def envelope() -> Response:
