@@ -79,6 +79,10 @@ class Studio:
         if allowance is not None and allowance.minutes_per_day is not None:
             await asyncio.to_thread(self._usage.check, allowance.minutes_per_day)
 
+    async def minutes_today(self) -> float:
+        """Minutes of speech that the project has made today (UTC)."""
+        return await asyncio.to_thread(self._usage.seconds) / 60
+
     async def changes(self, patience: float) -> AsyncIterator[bool]:
         """True after each change of the status, False after `patience` seconds without; ends at the stop."""
         changed = asyncio.Event()

@@ -48,6 +48,15 @@ def busy(guarded: Running, gpu_is_busy: threading.Event) -> Iterator[threading.E
     wait_for(lambda: guarded.studio.engine.idle)
 
 
+def test_a_caller_is_told_who_they_are_and_what_they_may(guarded: Running) -> None:
+    headers = KEEPER.headers(user="corp:mia@example.com", streams=3, minutes_per_day=60)
+    answer = httpx.get(f"{guarded.url}/v1/me", headers=headers).json()
+    assert answer["user"] == "corp:mia@example.com"
+    assert answer["project"] == guarded.studio.settings.project
+    assert answer["limits"] == {"streams": 3, "upload_bytes": 100_000, "minutes_per_day": 60}
+    assert answer["minutes_today"] >= 0
+
+
 WRONG = {
     "missing": {},
     "forged": DoorKeeper(CLOCK).headers(),

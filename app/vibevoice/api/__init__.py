@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from ..studio import Studio
-from . import errors, events, health, speech
+from . import errors, events, health, me, speech
 
 
 def application(studio: Studio) -> FastAPI:
@@ -21,7 +21,7 @@ def application(studio: Studio) -> FastAPI:
         title="VibeVoice studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     errors.install(app)
-    for part in (health, speech, events):
+    for part in (health, speech, events, me):
         app.include_router(part.routes(studio))
 
     # The page is mounted at the root and would answer for everything else, in its own words.
