@@ -85,9 +85,8 @@ class Attempts:
             found = {name: _empty_at(db, name) for name, _ in attempt.buckets}
             _weigh(attempt, found, now)
             for name, burst in attempt.buckets:
-                # The clock may have been set back: nobody waits for it to catch up.
-                full = min(max(found[name], now) + LEAK_S, now + burst * LEAK_S)
-                db.execute("INSERT OR REPLACE INTO buckets (name, empty_at) VALUES (?, ?)", (name, full))
+                empty_at = now + _left(found, name, burst, now) + LEAK_S
+                db.execute("INSERT OR REPLACE INTO buckets (name, empty_at) VALUES (?, ?)", (name, empty_at))
 
     def give_back(self, attempt: Try) -> None:
         """It was no failure."""
@@ -143,12 +142,15 @@ class Attempts:
 
 def _weigh(attempt: Try, empty_at: dict[str, float], now: float) -> None:
     """Raises Slowed with the longest wait of all buckets that have no room for one more failure."""
-    waits = [
-        min(empty_at.get(name, now) - now, burst * LEAK_S) - (burst - 1) * LEAK_S
-        for name, burst in attempt.buckets
-    ]
+    waits = [_left(empty_at, name, burst, now) - (burst - 1) * LEAK_S for name, burst in attempt.buckets]
     if max(waits) > 0:
         raise Slowed(max(waits))
+
+
+def _left(empty_at: dict[str, float], name: str, burst: int, now: float) -> float:
+    """Seconds until a bucket is empty; 0 too where it is fuller than full, because the clock was set back."""
+    left = empty_at.get(name, now) - now
+    return left if 0 < left <= burst * LEAK_S else 0
 
 
 def _empty_at(db: sqlite3.Connection, name: str) -> float:

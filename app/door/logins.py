@@ -38,6 +38,8 @@ class Logins(Sessions):
             Refused: nobody.
             Slowed: too many failures; nothing was verified.
         """
+        # Half a surrogate pair may come from a program; nobody is called so, and no database stores it.
+        name = name.encode(errors="replace").decode()
         known, hash = name in self.config.users, self._password(name)
         # Of strangers nothing is written down: it may be a password in the wrong field.
         noted = {"user": name if known else None, "address": address, "via": via}
