@@ -102,7 +102,8 @@ class Provider:
         except Unreachable as error:
             raise SignOnFailed("sso_unreachable", f"unreachable: {error}") from error
 
-    def _client(self, document: dict[str, Any]) -> AsyncOAuth2Client:
+    def _client(self, document: dict[str, Any]) -> Any:
+        """An AsyncOAuth2Client, of which type checkers do not see that it is httpx's client too."""
         settings = self._settings
         methods = document.get("token_endpoint_auth_methods_supported")
         offered = methods if isinstance(methods, list) else []
@@ -131,7 +132,9 @@ class Provider:
                     url, grant_type="authorization_code", code=code, code_verifier=flow.verifier
                 )
         except httpx.HTTPStatusError as error:
-            raise SignOnFailed("sso_provider", f"token status {error.response.status_code}") from error
+            status = error.response.status_code
+            text = "sso_unreachable" if status >= 500 else "sso_provider"
+            raise SignOnFailed(text, f"unreachable: {url}: status {status}") from error
         except (httpx.HTTPError, OSError, TimeoutError) as error:
             raise SignOnFailed("sso_unreachable", f"unreachable: {error or type(error).__name__}") from error
         except AuthlibBaseError as error:

@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import flask
 import oidc_provider_mock
@@ -43,13 +43,15 @@ class Signer:
         self.key = RSAKey.generate_key(2048, {"kid": "first", "alg": "RS256", "use": "sig"})
         # Of the same name, and nobody's.
         self.stranger = RSAKey.generate_key(2048, {"kid": "first", "alg": "RS256", "use": "sig"})
+        # What else stands in the key set, as it is written there.
+        self.more: list[dict[str, Any]] = []
 
     def rotate(self) -> None:
         """A new key under a new name, in place of the old one."""
         self.key = RSAKey.generate_key(2048, {"kid": f"after {self.key.kid}", "alg": "RS256", "use": "sig"})
 
     def key_set(self) -> dict[str, Any]:
-        return {"keys": [self.key.as_dict(private=False)]}
+        return {"keys": [self.key.as_dict(private=False), *self.more]}
 
     def sign(self, claims: Claims, **header: Any) -> str:
         """As the honest provider signs."""
@@ -139,6 +141,8 @@ class OpenIdProvider:
         self.claimed_issuer: str | None = None
         # Userinfo tells of this subject instead of the right one.
         self.userinfo_of: str | None = None
+        # Answers nothing but 503.
+        self.away = False
         self.asked: list[str] = []
         self._challenges: dict[str, str] = {}
         app = self._app(users)
@@ -168,11 +172,10 @@ class OpenIdProvider:
 
     def _app(self, users: Mapping[str, Claims]) -> Any:
         """The package's application, with its places where something can be wrong wrapped."""
-        app = flask.Flask("provider")
         known = [oidc_provider_mock.User(sub=name, claims=claims) for name, claims in users.items()]
-        oidc_provider_mock.init_app(app, user_claims=known)
-        # It is a provider for one client, not for developers: no debugger.
-        app.debug, app.secret_key = False, b"nobody logs in to this"
+        app = oidc_provider_mock.app(user_claims=known)
+        # Without its debugger, which would run what anybody types.
+        app.debug = False
         app.wsgi_app = app.wsgi_app.app  # type: ignore[attr-defined]
         for name, wrap in {
             "openid_config": self._discovery,
@@ -185,8 +188,9 @@ class OpenIdProvider:
             app.view_functions[endpoint] = functools.partial(wrap, app.view_functions[endpoint])
 
         @app.before_request
-        def note() -> None:
+        def arrive() -> Any:
             self.asked.append(flask.request.path)
+            return ("Away.", 503) if self.away else None
 
         return app
 
@@ -209,9 +213,12 @@ class OpenIdProvider:
         if asked.get("code_challenge_method") != "S256" or not asked.get("code_challenge"):
             return "No challenge.", 400
         answer = flask.make_response(view())
-        code = answer.location and dict(_query(answer.location)).get("code")
-        if code:
-            self._challenges[code] = asked["code_challenge"]
+        sent = dict(_query(answer.location or ""))
+        if "code" in sent:
+            self._challenges[sent["code"]] = asked["code_challenge"]
+        if "error" in sent and "state" not in sent:
+            # Which the package forgets (RFC 6749 4.1.2.1).
+            answer.location = f"{answer.location}&{urlencode({'state': asked['state']})}"
         return answer
 
     def _token(self, view: Callable[[], Any]) -> Any:

@@ -69,6 +69,15 @@ class Site:
         self.desk = Desk(self._path, self.data)
         self.app: ASGIApp = application(self.desk)
 
+    @classmethod
+    def beside(cls, other: "Site") -> "Site":
+        """The other one of the two doors: a process of its own on the same folder."""
+        made = cls.__new__(cls)
+        made._path, made.data = other._path, other.data
+        made.desk = Desk(made._path, made.data)
+        made.app = application(made.desk)
+        return made
+
     def configure(self, config: dict[str, Any]) -> None:
         """Replace the file, as the deploy does."""
         draft = self._path.with_suffix(".new")
