@@ -42,7 +42,7 @@ class Echo:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    echo: Echo
+    disable_nagle_algorithm = True
 
     def _answer(self) -> None:
         body = self._body()
@@ -81,12 +81,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chunks(self) -> bytes:
         body = b""
-        while size := int(self.rfile.readline().partition(b";")[0], 16):
+        while size := int(self._line().partition(b";")[0], 16):
             body += self.rfile.read(size)
             self.rfile.readline()
         while self.rfile.readline().strip():
             pass
         return body
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline()
+        if not line:
+            raise ConnectionResetError("the body broke off")
+        return line
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: what it got is remembered."""

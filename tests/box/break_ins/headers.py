@@ -89,8 +89,8 @@ def _names() -> Iterator[Try]:
 def _credentials() -> Iterator[Try]:
     """Credentials of this connection only: the door gets them or not, but nobody gets in by that."""
     for name in (b"Cookie", b"Authorization", b"X-Forwarded-Uri", b"X-Forwarded-For"):
-        act = _sender("debate", (b"Connection: close, " + name,), "li")
-        yield Try(GROUP, f"hop by hop: {name.decode()}, towards debate", "li", act, frozenset({401, 403}))
+        hop = _sender("debate", (b"Connection: close, " + name,), "li")
+        yield Try(GROUP, f"hop by hop: {name.decode()}, towards debate", "li", hop, frozenset({401, 403}))
 
     def key_as_header(world: World, header: bytes) -> Exchange:
         return world.send(world.ask(studio("podcast"), header + world.key("li").encode()))

@@ -30,7 +30,9 @@ _WORDS = {
     404: re.compile(rb"404 page not found\n"),
     405: re.compile(rb"(405 )?Method Not Allowed\n?"),
     431: re.compile(rb"431 Request Header Fields Too Large"),
-    501: re.compile(rb"501 Not Implemented: [ -~]{0,100}"),
+    500: re.compile(rb"Internal Server Error"),
+    501: re.compile(rb"Unsupported transfer encoding"),
+    502: re.compile(rb"Bad Gateway"),
     505: re.compile(rb"505 HTTP Version Not Supported: [ -~]{0,100}"),
 }
 # An answer with nothing in it and nothing about it, as to OPTIONS *.
@@ -67,13 +69,10 @@ def _is_the_doors(answer: Answer, content: dict) -> bool:
     if content:
         error = content.get("error")
         return set(content) == {"error"} and isinstance(error, dict) and error.get("code") in _CODES
+    has_policy = answer.header("content-security-policy").startswith("default-src 'none'; style-src 'self'")
     if answer.status == 303 and not answer.body:
-        return urlsplit(answer.header("location")).path.startswith("/vibevoice/")
-    policy = answer.header("content-security-policy")
-    return (
-        policy.startswith("default-src 'none'; style-src 'self'")
-        and b"/vibevoice/door/style.css" in answer.body
-    )
+        return has_policy or urlsplit(answer.header("location")).path.startswith("/vibevoice/")
+    return has_policy and b"/vibevoice/door/style.css" in answer.body
 
 
 @dataclass(frozen=True)

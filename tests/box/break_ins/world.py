@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tests.box.break_ins.honest import FORM, LOGIN, SESSION, Honest, compose
+from tests.box.break_ins.honest import FORM, KEYS, LOGIN, SESSION, Honest, compose
 from tests.box.break_ins.tokens_made import Issuer
 from tests.box.raw import Exchange, Place, Request, http1, http2
 
@@ -107,6 +108,18 @@ class World:
         """Somebody's API key, for their project."""
         return self._keys[name]
 
+    def probe(self, project: str) -> str:
+        """The deploy's key to a project's health; each lives for two minutes."""
+        made, found = self._probes.get(project, (0.0, ""))
+        if time.monotonic() - made > 60:
+            found = self.door("probe", project).split()[1]
+            self._probes[project] = time.monotonic(), found
+        return found
+
+    @cached_property
+    def _probes(self) -> dict[str, tuple[float, str]]:
+        return {}
+
     @cached_property
     def revoked_key(self) -> str:
         key = self.visitor("li").make_key("podcast")
@@ -135,6 +148,16 @@ class World:
         visitor = Honest(self.place)
         visitor.form(LOGIN)
         return visitor.cookies[FORM]
+
+    def other_form(self, name: str) -> str:
+        """A form's token of another session of somebody."""
+        if name not in self._second:
+            self._second[name] = self.fresh(name)
+        return self._second[name].form(KEYS)
+
+    @cached_property
+    def _second(self) -> dict[str, Honest]:
+        return {}
 
     def opens(self, *lines: bytes, project: str = "podcast") -> bool:
         """Whether these headers open a project right now."""
