@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
+from judging import Asked
 from provider import OpenIdProvider
 from visiting import Browser, Site, site
 
@@ -57,3 +58,9 @@ def provider(_provider: OpenIdProvider) -> OpenIdProvider:
     _provider.signer.more.clear()
     _provider.asked.clear()
     return _provider
+
+
+@pytest.fixture
+def asked(provider: OpenIdProvider, authority: Authority) -> Asked:
+    """A judge of tokens that the provider issues as "ci"."""
+    return Asked(provider, authority)
