@@ -22,7 +22,7 @@ from roles.door import config as door_config
 from roles.gateway import config as gateway
 from roles.routes import config as routes
 from tests.box.break_ins.tokens_made import Issuer
-from tests.box.break_ins.world import World
+from tests.box.break_ins.world import SQL, World
 from tests.box.raw import Place
 from tests.unit.door_process import PYTHON, Door, doors, tell
 from tests.unit.echo_studio import Echo, echo_studio
@@ -36,11 +36,6 @@ from tests.unit.traefik_process import (
 )
 
 PASSWORDS = {"li": "the password of li", "bo": "the password of bo"}
-_SQL = """
-import os, sqlite3, sys
-with sqlite3.connect(os.path.join(os.environ["DOOR_DATA"], "door.db"), timeout=10) as db:
-    assert db.execute(sys.argv[1]).rowcount == 1
-"""
 
 
 @dataclass
@@ -116,14 +111,13 @@ def _world(site: Site, where: gateway.Layout, folder: Path, running: Door, issue
     host, _, port = where.websecure.partition(":")
 
     def sql(statement: str) -> None:
-        subprocess.run([str(PYTHON), "-c", _SQL, statement], env=running.env, check=True)
+        subprocess.run([str(PYTHON), "-c", SQL, statement], env=running.env, check=True)
 
     return World(
         place=Place(host, int(port), site.domain, folder / "root.pem"),
         passwords=PASSWORDS,
         door=running.ask,
         sql=sql,
-        address="127.0.0.1",
         echo=True,
         pass_key=base64.b64decode((folder / "data/limits.pub").read_text()),
         issuer=issuer,

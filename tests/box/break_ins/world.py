@@ -18,6 +18,13 @@ from tests.box.raw import Exchange, Place, Request, http1, http2
 # Li may open podcast only, bo debate only.
 PEOPLE = {"li": "podcast", "bo": "debate"}
 
+# A program that the door's own Python runs: one statement, which must change one row.
+SQL = """
+import os, sqlite3, sys
+with sqlite3.connect(os.path.join(os.environ["DOOR_DATA"], "door.db"), timeout=10) as db:
+    assert db.execute(sys.argv[1]).rowcount == 1
+"""
+
 
 def studio(project: str) -> str:
     """The address at which a studio says whose it is."""
@@ -33,7 +40,6 @@ class World:
         passwords: of li and bo.
         door: what `python -m door ARGUMENTS` prints on the gateway.
         sql: changes the door's database.
-        address: the client's, as the gateway sees it.
         echo: whether the studios answer with what they got; then ``pass_key`` is what the door signs with.
         issuer: whoever signs tokens that this site trusts; it need not trust any.
         sign_on: name of a sign-on provider; the site need not have any.
@@ -43,7 +49,6 @@ class World:
     passwords: Mapping[str, str] = field(repr=False)
     door: Callable[..., str]
     sql: Callable[[str], None]
-    address: str
     echo: bool = False
     pass_key: bytes = b""
     issuer: Issuer | None = None
@@ -132,6 +137,7 @@ class World:
         """Of somebody who logged out since."""
         visitor = self.fresh("li")
         cookie = visitor.cookies[SESSION]
+        assert self.opens(f"Cookie: {SESSION}={cookie}".encode())
         visitor.log_out()
         return cookie
 
@@ -139,6 +145,7 @@ class World:
     def expired_session(self) -> str:
         """Of somebody whose time is over."""
         cookie = self.fresh("li").cookies[SESSION]
+        assert self.opens(f"Cookie: {SESSION}={cookie}".encode())
         row = hashlib.sha256(signed_content(cookie).encode()).hexdigest()
         self.sql(f"UPDATE sessions SET expires = 1 WHERE id_hash = x'{row}'")
         return cookie
