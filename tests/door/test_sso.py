@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
+import provider as provider_program
 import pytest
 from authority import Authority
 from door.sso import FLOW_COOKIE
