@@ -225,13 +225,15 @@ def test_a_users_name_of_the_inventory_is_not_taken_over(
 
 def test_the_provider_runs_as_a_program_too(authority: Authority) -> None:
     certificate, key = authority.server()
-    command = [sys.executable, "-W", "ignore", provider_program.__file__, "--port", "0", "--crooked", "nonce"]
+    command = [sys.executable, provider_program.__file__, "--port", "0", "--crooked", "nonce"]
     command += ["--tls-cert", certificate, "--tls-key", key, "--client-id", "door", "--client-secret", "s"]
     command += ["--redirect-uri", "https://studio.lab.test/", "--users", '{"ana": {}}']
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
         assert program.stderr
         try:
-            issuer = program.stderr.readline().removeprefix("serving ").strip()
+            # After the warnings of what the package is made of.
+            ready = next(line for line in program.stderr if line.startswith("serving "))
+            issuer = ready.removeprefix("serving ").strip()
             url = f"{issuer}/.well-known/openid-configuration"
             trusted = ssl.create_default_context(cafile=authority.ca)
             assert httpx.get(url, verify=trusted).json()["issuer"] == issuer
