@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/check/"
 CACHED = 10_000
+LONGEST_CACHED = 8 * 1024
 USE_S = 60
 # A tampered cookie must not grow the address that it is sent on to.
 LONGEST_NEXT = 2000
@@ -160,9 +161,11 @@ class Check:
         )
         if admitted.via == "probe":
             return passing.start, answers.EMPTY
-        if len(self._passes) >= CACHED:
-            self._passes.clear()
-        self._passes[ticket] = passing
+        # Whoever may enter must not fill the memory with cookies all the same.
+        if len(asked.cookie_header) <= LONGEST_CACHED:
+            if len(self._passes) >= CACHED:
+                self._passes.clear()
+            self._passes[ticket] = passing
         return self._let_pass(passing, client)
 
     def _let_pass(self, passing: _Pass, client: bytes) -> Answer:

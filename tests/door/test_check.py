@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -117,76 +117,82 @@ def test_the_deploys_probe_passes_to_the_health_alone(post: Post) -> None:
     assert post.ask(authorization=bearer, uri=health).status == 401
 
 
+class Issuer(http.server.HTTPServer):
+    """Somebody else, whose keys are served where the configuration says; `asked` is called for them."""
+
+    def __init__(self) -> None:
+        self.key = ECKey.generate_key("P-256", {"kid": "1", "alg": "ES256", "use": "sig"})
+        self.asked: Callable[[], object] = lambda: None
+        super().__init__(("127.0.0.1", 0), _Keys)
+        url = f"http://127.0.0.1:{self.server_port}"
+        self.settings = {"name": "ci", "issuer": url, "audience": "vibevoice", "jwks": f"{url}/jwks"}
+
+    def token(self, **claims: Any) -> str:
+        """An Authorization for five minutes."""
+        exp = int(time.time()) + 300
+        said = {"iss": self.settings["issuer"], "aud": "vibevoice", "sub": "build", "exp": exp, **claims}
+        return "Bearer " + jwt.encode({"alg": "ES256", "kid": "1"}, said, self.key)
+
+
+class _Keys(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Issuer)
+        self.server.asked()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps({"keys": [self.server.key.as_dict(private=False)]}).encode())
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
 @pytest.fixture
-def issuer() -> Iterator[tuple[dict[str, Any], ECKey]]:
-    """Somebody else's keys, served where the configuration says."""
-    key = ECKey.generate_key("P-256", {"kid": "1", "alg": "ES256", "use": "sig"})
-    body = json.dumps({"keys": [key.as_dict(private=False)]}).encode()
-
-    class Keys(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Keys)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    settings = {
-        "name": "ci",
-        "issuer": url,
-        "audience": "vibevoice",
-        "jwks": f"{url}/jwks",
-        "algorithms": ["ES256"],
-    }
-    yield settings, key
-    server.shutdown()
-    serving.join()
-    server.server_close()
-
-
-def token(issuer: tuple[dict[str, Any], ECKey], **claims: Any) -> str:
-    settings, key = issuer
-    said = {
-        "iss": settings["issuer"],
-        "aud": "vibevoice",
-        "sub": "build",
-        "exp": int(time.time()) + 300,
-        **claims,
-    }
-    return "Bearer " + jwt.encode({"alg": "ES256", "kid": "1"}, said, key)
-
-
-def test_a_trusted_issuers_token_passes_for_its_groups(
-    post: Post, issuer: tuple[dict[str, Any], ECKey]
-) -> None:
+def issuer(post: Post) -> Iterator[Issuer]:
+    """An issuer whose makers may enter podcast; debate is closed to them."""
     post.clock.now = time.time()
-    open_to_ci = [project("podcast", ["ana"], ["ci:makers"]), project("debate", ["ana"], [])]
-    post.configure(issuers=[issuer[0]], projects=open_to_ci)
-    maker = token(issuer, groups=["makers"])
+    with Issuer() as issuer:
+        serving = threading.Thread(target=issuer.serve_forever)
+        serving.start()
+        projects = [project("podcast", ["ana"], ["ci:makers"]), project("debate", ["ana"], [])]
+        post.configure(issuers=[issuer.settings], projects=projects)
+        yield issuer
+        issuer.shutdown()
+        serving.join()
+
+
+def test_a_trusted_issuers_token_passes_for_its_groups(post: Post, issuer: Issuer) -> None:
+    maker = issuer.token(groups=["makers"])
     answer = post.ask(authorization=maker)
     assert answer.status == 200 and answer.headers["x-auth-user"] == "ci:build"
     assert post.ask("debate", authorization=maker).status == 403
-    assert post.ask(authorization=token(issuer, groups=["others"])).status == 403
-    assert post.ask(authorization=token(issuer, groups=["makers"], aud="other")).status == 401
-    assert post.ask(authorization=maker[:-2] + "AA").status == 401
-    # Remembered, but not beyond its time, nor beyond its issuer's.
-    post.clock.turn(299)
+    assert post.ask(authorization=issuer.token(groups=["others"])).status == 403
+    assert post.ask(authorization=issuer.token(groups=["makers"], aud="other")).status == 401
+    assert post.ask(authorization=maker[:-4] + "AAAA").status == 401
+
+
+def test_a_token_is_remembered_while_its_issuer_stays(post: Post, issuer: Issuer) -> None:
+    maker = issuer.token(groups=["makers"])
     assert post.ask(authorization=maker).status == 200
+    asked = []
+    issuer.asked = lambda: asked.append(1)
+    post.clock.turn(59)
+    assert post.ask(authorization=maker).status == 200
+    assert not asked
     post.configure(projects=[project("podcast", ["ana"], [])], issuers=[])
     assert post.ask(authorization=maker).status == 401
 
 
-def test_an_issuer_that_cannot_be_reached_closes_no_door(post: Post) -> None:
-    nobody = {"name": "ci", "issuer": "http://127.0.0.1:9", "audience": "vibevoice", "algorithms": ["ES256"]}
+def test_a_token_verified_while_its_issuer_left_is_refused(post: Post, issuer: Issuer) -> None:
+    issuer.asked = lambda: post.configure(issuers=[{**issuer.settings, "audience": "another"}])
+    assert post.ask(authorization=issuer.token(groups=["makers"])).status == 401
+    assert post.audited("refused")[-1]["reason"] == "changed_meanwhile"
+
+
+def test_an_issuer_that_cannot_be_reached_closes_no_door(post: Post, issuer: Issuer) -> None:
+    nobody = {**issuer.settings, "issuer": "http://127.0.0.1:9", "jwks": None}
     post.configure(issuers=[nobody])
-    key = ECKey.generate_key("P-256", {"kid": "1", "alg": "ES256"})
-    answer = post.ask(authorization=token((nobody, key)))
+    answer = post.ask(authorization=issuer.token(iss="http://127.0.0.1:9"))
     assert answer.status == 401 and answer.error["code"] == "token_unverifiable"
     assert int(answer.headers["retry-after"]) > 0
 

@@ -148,9 +148,12 @@ def test_groups_count_as_they_were_at_the_last_sign_on(post: Post) -> None:
 
 
 def test_nobodys_word_counts_but_their_own_providers(post: Post) -> None:
+    issuer = {"name": "ci", "issuer": "https://ci.example.com", "audience": "vibevoice"}
+    post.configure(issuers=[issuer])
     podcast = post.project()
     assert post.desk.may_enter(IDA, podcast)
-    assert not post.desk.may_enter(Person("ci:ida", frozenset({"corp:podcast-team"}), "ci"), podcast)
+    assert not post.desk.may_enter(Person("ci:ida", IDA.groups, "ci"), podcast)
+    assert not post.desk.may_enter(Person("gone:ida", IDA.groups, "gone"), podcast)
     assert not post.desk.may_enter(Person("corp:ana", frozenset(), "corp"), podcast)
     with pytest.raises(ValueError, match="not of a sign-on provider"):
         post.desk.remember(Person("ana", frozenset(), "corp"))

@@ -11,7 +11,7 @@ import pytest
 from asking import HTML, Post
 from door.live import alive
 from doors import Process, free_port, wait_for
-from visiting import ANA, LIMITS, project
+from visiting import ANA, LIMITS, _cheap, project, site
 
 
 class Pair:
@@ -104,6 +104,9 @@ def test_a_stop_fails_no_request(pair: Pair) -> None:
     unwell = time.monotonic()
     before = len(statuses)
     assert alive("127.0.0.1", pair.a.port)
+    # No connection is left for the proxy to use at the moment it is cut.
+    answer = pair.b.client.get(f"{pair.a.url}/check/podcast", headers={"cookie": cookie})
+    assert answer.status_code == 200 and answer.headers["connection"] == "close"
     wait_for(lambda: time.monotonic() - unwell > 2)
     stopped.set()
     asking.join()
@@ -171,6 +174,16 @@ def test_a_full_disk_keeps_in_who_is_in_and_out_who_is_out(pair: Pair) -> None:
     assert pair.a.status("/health") == 200
     pair.a.fill_the_disk(False)
     assert pair.a.check(authorization=basic("ana", ANA)) == 200
+
+
+def test_a_full_disk_keeps_nobody_in_whose_password_changed(pair: Pair) -> None:
+    cookie, key = pair.post.cookie(), pair.post.key()
+    assert pair.a.check(cookie=cookie) == 200
+    pair.a.fill_the_disk()
+    # The other door, which could delete what is void, has not looked yet.
+    pair.post.configure(users={**site()["users"], "ana": _cheap.hash("another good password")})
+    assert pair.a.check(cookie=cookie) == 401
+    assert pair.a.check(authorization=f"Bearer {key}") == 401
 
 
 def test_it_speaks_of_itself_to_nobody(pair: Pair) -> None:
