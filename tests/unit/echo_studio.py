@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -29,13 +31,13 @@ class Got:
 
 @dataclass
 class Echo:
-    """A studio that runs: where, and what it got so far but for questions whether it lives.
+    """A studio that runs: whose, where, and what it got so far but for questions whether it lives.
 
     ``answers``: what it says to a path (status, type, body) in place of the echo.
     """
 
-    url: str
     project: str
+    url: str = ""
     got: list[Got] = field(default_factory=list)
     answers: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
 
@@ -103,6 +105,22 @@ class _Server(ThreadingHTTPServer):
     # Thousands of requests come at once, and none shall be lost before it is heard.
     request_queue_size = 512
 
+    def __init__(self, echo: Echo) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.echo, self._connections = echo, list[socket.socket]()
+        echo.url = f"http://127.0.0.1:{self.server_port}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def server_close(self) -> None:
+        """A studio that ends takes its connections along: a proxy keeps some open."""
+        super().server_close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A proxy that is killed at the end takes its connections along."""
         if not isinstance(sys.exception(), ConnectionError):
@@ -110,11 +128,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def echo_studio(project: str, port: int = 0) -> Iterator[Echo]:
+def echo_studio(project: str) -> Iterator[Echo]:
     """Run one on loopback until the block ends."""
-    server = _Server(("127.0.0.1", port), _Handler)
-    echo = Echo(f"http://127.0.0.1:{server.server_port}", project)
-    server.echo = echo  # type: ignore[attr-defined]
+    echo = Echo(project)
+    server = _Server(echo)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
