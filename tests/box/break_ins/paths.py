@@ -6,13 +6,14 @@ is open to all, towards podcast.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from tests.box.break_ins.honest import PAGE
 from tests.box.break_ins.judge import Control, Try
 from tests.box.break_ins.world import World, studio
 from tests.box.raw import Exchange
 
-GROUP = "paths"
+GROUP, PAGES = "paths", "pages"
 READY = b"/health/ready"
 # What becomes of a path, and the answers to li and to nobody.
 # Cleaned into the goal's own path, whose door refuses: li is known there, nobody is not.
@@ -101,7 +102,20 @@ def tries() -> Iterator[Try]:
             yield Try(GROUP, name, "li", _sender(path, "li"), frozenset({of_li}))
         path = _path(template, b"login", b"podcast")
         yield Try(GROUP, name, "nobody", _sender(path, "nobody"), frozenset({of_nobody}))
+    yield from _as_pages()
     yield from _inside()
+
+
+def _as_pages() -> Iterator[Try]:
+    """What leads to the goal's own door, as a browser asks: the gateway has routes of their own for these."""
+    for name, (template, fate) in TEMPLATES.items():
+        if fate == CLEANED:
+            for who, own, goal, status in (
+                ("li", b"podcast", b"debate", 403),
+                ("nobody", b"login", b"podcast", 303),
+            ):
+                act = _sender(_path(template, own, goal), who, PAGE)
+                yield Try(PAGES, name, who, act, frozenset({status}))
 
 
 def _path(template: bytes, own: bytes, goal: bytes) -> bytes:
@@ -116,9 +130,9 @@ def _path(template: bytes, own: bytes, goal: bytes) -> bytes:
     return path if READY in path else path + READY
 
 
-def _sender(path: bytes, who: str):
+def _sender(path: bytes, who: str, *lines: bytes) -> Callable[[World], Exchange]:
     def act(world: World) -> Exchange:
-        return world.send(world.ask(path, who=None if who == "nobody" else who))
+        return world.send(world.ask(path, *lines, who=None if who == "nobody" else who))
 
     return act
 
@@ -151,5 +165,7 @@ def controls() -> Iterator[Control]:
     for who, project in (("li", "podcast"), ("bo", "debate")):
         act = _sender(studio(project).encode(), who)
         yield Control(GROUP, f"{who}'s own project, by its honest path", project, who, act)
+    page = _sender(studio("podcast").encode(), "li", PAGE)
+    yield Control(PAGES, "li's own project, as a page", "podcast", "li", page)
     dots = _sender(b"/vibevoice/login/../podcast/x/../health/ready", "li")
     yield Control(GROUP, "dots that lead to one's own project", "podcast", "li", dots)

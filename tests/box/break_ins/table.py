@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tests.box.break_ins import (
+    accounts,
     cookies,
     forms,
     headers,
     http2_tries,
+    jwts,
     paths,
     redirects,
     smuggling,
@@ -15,10 +17,10 @@ from tests.box.break_ins import (
 )
 
 _GROUPS = (paths, headers, targets, http2_tries, cookies, tokens, redirects, forms, smuggling)
-TRIES = tuple(one for group in _GROUPS for one in group.tries())
+TRIES = tuple(one for group in (*_GROUPS, jwts, accounts) for one in group.tries())
 CONTROLS = tuple(one for group in _GROUPS for one in group.controls())
 # On a site that trusts an issuer of tokens.
-ISSUERS_CONTROLS = tuple(tokens.issuers_controls())
+ISSUERS_CONTROLS = tuple(jwts.issuers_controls())
 
 assert len({str(one) for one in TRIES}) == len(TRIES), "two tries of one name"
 assert {one.group for one in TRIES} == {one.group for one in CONTROLS}, "a group without a control"

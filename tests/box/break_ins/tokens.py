@@ -1,4 +1,4 @@
-"""Keys, tokens and passwords in the header Authorization, that are none or not for this."""
+"""Keys, passwords and probes in the header Authorization, that are none or not for this."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-
 from tests.box.break_ins.judge import Control, Try
-from tests.box.break_ins.tokens_made import Issuer, by_secret, encoded, signed_part, token
+from tests.box.break_ins.tokens_made import encoded
 from tests.box.break_ins.world import World, studio
 from tests.box.raw import Exchange
 
@@ -19,11 +17,11 @@ Credential = Callable[[World], bytes]
 
 
 def tries() -> Iterator[Try]:
-    for found in (_keys(), _headers(), _passwords(), _probes(), _tokens()):
+    for found in (_keys(), _headers(), _passwords(), _probes()):
         yield from found
 
 
-def _sender(
+def sender(
     make: Credential, path: str = studio("podcast"), method: bytes = b"GET"
 ) -> Callable[[World], Exchange]:
     def act(world: World) -> Exchange:
@@ -34,12 +32,12 @@ def _sender(
     return act
 
 
-def _bearer(make: Callable[[World], str]) -> Credential:
+def bearer(make: Callable[[World], str]) -> Credential:
     return lambda world: b"Bearer " + make(world).encode()
 
 
-def _refused(name: str, who: str, make: Credential, *statuses: int, **more: Any) -> Try:
-    return Try(GROUP, name, who, _sender(make, **more), frozenset(statuses or {401}))
+def refused(name: str, who: str, make: Credential, *statuses: int, **more: Any) -> Try:
+    return Try(GROUP, name, who, sender(make, **more), frozenset(statuses or {401}))
 
 
 def _keys() -> Iterator[Try]:
@@ -64,11 +62,11 @@ def _keys() -> Iterator[Try]:
         "an SQL injection as a key": lambda world: "vv_'OR'1'='1_" + "A" * 43,
     }
     for name, make in made.items():
-        yield _refused(name, "nobody", _bearer(make))
-    of_podcast = _bearer(lambda world: world.key("li"))
-    yield _refused("podcast's key at debate", "li's key", of_podcast, 403, path=studio("debate"))
-    of_debate = _bearer(lambda world: world.key("bo"))
-    yield _refused("debate's key at podcast", "bo's key", of_debate, 403)
+        yield refused(name, "nobody", bearer(make))
+    of_podcast = bearer(lambda world: world.key("li"))
+    yield refused("podcast's key at debate", "li's key", of_podcast, 403, path=studio("debate"))
+    of_debate = bearer(lambda world: world.key("bo"))
+    yield refused("debate's key at podcast", "bo's key", of_debate, 403)
     for place in ("api_key", "key", "token", "access_token", "authorization"):
 
         def act(world: World, place: str = place) -> Exchange:
@@ -76,7 +74,7 @@ def _keys() -> Iterator[Try]:
 
         yield Try(GROUP, f"a key in the query as {place}", "li's key", act, frozenset({401}))
     for path in ("/vibevoice/door/keys", "/vibevoice/"):
-        own = _sender(of_podcast, path)
+        own = sender(of_podcast, path)
         yield Try(GROUP, f"a key at the person's own page {path}", "li's key", own, frozenset({303}))
 
 
@@ -102,8 +100,8 @@ def _headers() -> Iterator[Try]:
         "a token of 20 KB": lambda world: b"Bearer " + b".".join([b"A" * 7_000] * 3),
     }
     for name, make in made.items():
-        yield _refused(name, "nobody", make)
-    yield _refused("100 KB", "nobody", lambda world: b"Bearer " + b"A" * 100_000, 431)
+        yield refused(name, "nobody", make)
+    yield refused("100 KB", "nobody", lambda world: b"Bearer " + b"A" * 100_000, 431)
 
     def twice(world: World, *lines: bytes) -> Exchange:
         return world.send(world.ask(studio("podcast"), *lines))
@@ -152,8 +150,8 @@ def _passwords() -> Iterator[Try]:
         ("a name that nobody has", "deploy:{li}"),
     ):
         # 429, where somebody failed from here just before.
-        yield _refused(f"Basic: {name}", "nobody", basic(text), 401, 429)
-    yield _refused("Basic: bo, with the right password", "bo", basic("bo:{bo}"), 403)
+        yield refused(f"Basic: {name}", "nobody", basic(text), 401, 429)
+    yield refused("Basic: bo, with the right password", "bo", basic("bo:{bo}"), 403)
     for name, value in (
         ("no colon", base64.b64encode(b"li")),
         ("no base64", b"li:%%%"),
@@ -161,12 +159,12 @@ def _passwords() -> Iterator[Try]:
         ("nothing", b""),
         ("two values", b"bGk6eA== bGk6eA=="),
     ):
-        yield _refused(f"Basic: {name}", "nobody", lambda world, value=value: b"Basic " + value)
+        yield refused(f"Basic: {name}", "nobody", lambda world, value=value: b"Basic " + value)
 
 
 def _probes() -> Iterator[Try]:
     def probe(project: str = "podcast") -> Credential:
-        return _bearer(lambda world: world.probe(project))
+        return bearer(lambda world: world.probe(project))
 
     speech = "/vibevoice/podcast/v1/audio/speech"
     for name, path, method in (
@@ -186,9 +184,9 @@ def _probes() -> Iterator[Try]:
         ("for the portal", "/vibevoice/", b"GET"),
     ):
         status = 303 if path == "/vibevoice/" else 401
-        act = _sender(probe(), path, method)
+        act = sender(probe(), path, method)
         yield Try(GROUP, f"the deploy's probe {name}", "the deploy", act, frozenset({status}))
-    of_debate = _sender(probe("debate"))
+    of_debate = sender(probe("debate"))
     yield Try(GROUP, "the deploy's probe for another project", "the deploy", of_debate, frozenset({403}))
 
     def spoofed(world: World) -> Exchange:
@@ -206,126 +204,20 @@ def _probes() -> Iterator[Try]:
         _, time, signature = world.probe("debate").split(".")
         return ".".join(["vvprobe_" + encoded(b'"podcast"'), time, signature])
 
-    yield _refused("a tampered probe", "nobody", _bearer(tampered))
-    yield _refused(
-        "a probe without signature", "nobody", _bearer(lambda w: "vvprobe_" + encoded(b'"podcast"'))
-    )
-
-
-def _tokens() -> Iterator[Try]:
-    """JSON Web Tokens that the site's issuer did not sign, or not for this. A site without one knows none."""
-    stranger = Issuer("https://issuer.example", "vibevoice")
-    forger = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-    def trusted(world: World) -> Issuer:
-        return world.issuer or stranger
-
-    def forged(world: World) -> Issuer:
-        return Issuer(trusted(world).issuer, trusted(world).audience, forger)
-
-    def none(alg: str) -> Callable[[World], str]:
-        return lambda world: token({"alg": alg, "typ": "JWT", "kid": "1"}, trusted(world).claims())
-
-    def confused(secret: Callable[[Issuer], bytes], **header: Any) -> Callable[[World], str]:
-        whole = {"alg": "HS256", "typ": "JWT", "kid": "1"} | header
-        return lambda world: by_secret(whole, trusted(world).claims(), secret(trusted(world)))
-
-    def claiming(**changes: Any) -> Callable[[World], str]:
-        return lambda world: trusted(world).token(trusted(world).claims(**changes))
-
-    def headed(**header: Any) -> Callable[[World], str]:
-        return lambda world: trusted(world).token(**header)
-
-    def other_payload(world: World) -> str:
-        good = trusted(world)
-        part = signed_part({"alg": "RS256", "typ": "JWT", "kid": "1"}, good.claims(sub="root"))
-        return f"{part}.{good.token().rpartition('.')[2]}"
-
-    def own_key(world: World) -> str:
-        return forged(world).token(jwk=forged(world).jwk)
-
-    def own_address(world: World) -> str:
-        return forged(world).token(jku="https://evil.example/jwks", x5u="https://evil.example/x")
-
-    made: dict[str, Callable[[World], str]] = {
-        "alg none": none("none"),
-        "alg None": none("None"),
-        "alg nOnE": none("nOnE"),
-        "no alg": lambda world: token({"typ": "JWT"}, trusted(world).claims()),
-        "an empty alg": none(""),
-        "HS256 with the public key": confused(lambda issuer: issuer.pem),
-        "HS256 with the public key, without its line break": confused(lambda issuer: issuer.pem.strip()),
-        "HS256 with the modulus": confused(lambda issuer: issuer.modulus.encode()),
-        "HS256 with nothing": confused(lambda issuer: b""),
-        "HS256 with a file as the key": confused(lambda issuer: b"", kid="../../../../dev/null"),
-        "HS256 with an SQL injection as the key": confused(lambda issuer: b"x", kid="x' UNION SELECT 'x"),
-        "HS256 under RS256's name": lambda world: by_secret(
-            {"alg": "RS256", "typ": "JWT", "kid": "1"}, trusted(world).claims(), trusted(world).pem
-        ),
-        "ES256 with a signature of zeros": lambda world: token(
-            {"alg": "ES256", "typ": "JWT", "kid": "1"}, trusted(world).claims(), bytes(64)
-        ),
-        "another key under the right name": lambda world: forged(world).token(),
-        "an unknown key": lambda world: forged(world).token(kid="2"),
-        "a key of its own in the header": own_key,
-        "a key's address in the header": own_address,
-        "a signature left out": lambda world: trusted(world).token().rpartition(".")[0] + ".",
-        "another content under a good signature": other_payload,
-        "a truncated signature": lambda world: trusted(world).token()[:-4],
-        "four parts": lambda world: trusted(world).token() + ".AAAA",
-        "an unknown issuer": claiming(iss="https://evil.example"),
-        "the issuer with a slash more": lambda world: trusted(world).token(
-            trusted(world).claims(iss=trusted(world).issuer + "/")
-        ),
-        "no issuer": claiming(iss=None),
-        "another audience": claiming(aud="another"),
-        "a list of other audiences": claiming(aud=["another", "vibevoice2"]),
-        "no audience": claiming(aud=None),
-        "expired": claiming(exp=1_700_000_000),
-        "no end": claiming(exp=None),
-        "an end that is a text": claiming(exp="never"),
-        "not yet": claiming(nbf=4_000_000_000),
-        "no name": claiming(sub=None),
-        "a critical extension": headed(crit=["admin"], admin=True),
-        "another type": headed(typ="logout+jwt"),
-    }
-    for name, make in made.items():
-        yield _refused(f"token: {name}", "nobody", _bearer(make))
-    # Good tokens, of people who are in no group of the project. A site without an issuer knows nobody.
-    for name, changes in (
-        ("no groups", {"groups": None}),
-        ("another group", {"groups": ["debate"]}),
-        ("a group in another case", {"groups": ["Podcast"]}),
-        ("a group that it qualifies itself", {"groups": ["ci:podcast"]}),
-        ("a provider's group", {"groups": ["corp:podcast", "corp:*"]}),
-        ("a joker for a group", {"groups": ["*"]}),
-        ("the name of one who may", {"groups": [], "sub": "li"}),
-    ):
-        yield _refused(f"token: {name}", "a program", _bearer(claiming(**changes)), 401, 403)
-    good = _bearer(lambda world: trusted(world).token())
-    yield _refused("token: for podcast, at debate", "a program", good, 401, 403, path=studio("debate"))
+    yield refused("a tampered probe", "nobody", bearer(tampered))
+    yield refused("a probe without signature", "nobody", bearer(lambda w: "vvprobe_" + encoded(b'"podcast"')))
 
 
 def controls() -> Iterator[Control]:
     for who, project in (("li", "podcast"), ("bo", "debate")):
-        key = _bearer(lambda world, who=who: world.key(who))
-        yield Control(GROUP, f"{who}'s key", project, who, _sender(key, studio(project)))
+        key = bearer(lambda world, who=who: world.key(who))
+        yield Control(GROUP, f"{who}'s key", project, who, sender(key, studio(project)))
 
         def basic(world: World, who: str = who) -> bytes:
             return b"basic   " + base64.b64encode(f"{who}:{world.passwords[who]}".encode())
 
-        yield Control(GROUP, f"{who}'s password", project, who, _sender(basic, studio(project)))
-    probe = _bearer(lambda world: world.probe("podcast"))
-    yield Control(GROUP, "the deploy's probe for health", "podcast", "deploy", _sender(probe))
-    slashes = _sender(probe, "/vibevoice/podcast//health/ready")
+        yield Control(GROUP, f"{who}'s password", project, who, sender(basic, studio(project)))
+    probe = bearer(lambda world: world.probe("podcast"))
+    yield Control(GROUP, "the deploy's probe for health", "podcast", "deploy", sender(probe))
+    slashes = sender(probe, "/vibevoice/podcast//health/ready")
     yield Control(GROUP, "the deploy's probe for health, by two slashes", "podcast", "deploy", slashes)
-
-
-def issuers_controls() -> Iterator[Control]:
-    """On a site that trusts an issuer."""
-
-    def good(world: World) -> str:
-        assert world.issuer
-        return world.issuer.token()
-
-    yield Control(GROUP, "a program's token", "podcast", "ci:robot", _sender(_bearer(good)))
