@@ -14,8 +14,8 @@ from tests.box.raw import Exchange
 
 GROUP = "smuggling"
 OWN, GOAL, LOGIN = studio("podcast"), studio("debate"), "/vibevoice/login"
-# What a studio, and the login page, say to a form that they did not make. A real studio has a page at its root,
-# and that says 404 where there is no such form.
+# What a studio, and the login page, say to a form that they did not make. A real studio has a page at its
+# root, and that says 404 where there is no such form.
 _OF_STUDIO, _OF_LOGIN = {200, 404, 405}, {403, 415}
 
 
