@@ -56,8 +56,10 @@ def _show(state: Any, host: Any) -> bool:
     said = host.get_fact(Output, script=ask("people"))
     if not said:
         return _fail(host, SILENT)
-    table = Table("name", "password", "projects", "sessions", "keys", "last seen", box=None, pad_edge=False)
-    for row in _rows(json.loads(said)):
+    table = Table(
+        "name", "password", "projects", "sessions", "keys", "last login (UTC)", box=None, pad_edge=False
+    )
+    for row in _rows(json.loads(said)["people"]):
         table.add_row(*row)
     Console(file=sys.stdout, highlight=False, emoji=False).print(table)
     return True
@@ -67,11 +69,12 @@ def _rows(people: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
     for one in people:
         yield (
             one["name"],
-            one["password"] or "none yet",
+            one["password"] or "-",
             " ".join(one["projects"]),
             str(one["sessions"]),
             str(one["keys"]),
-            one["last_seen"] or "never",
+            # The door writes it down once an hour.
+            (one["last_login"] or "never")[:13].replace("T", " "),
         )
 
 

@@ -85,7 +85,6 @@ def test_everybody_is_listed(dee: Visitor, inventory: Path) -> None:
 
 
 def test_sessions_and_keys_end_on_the_operators_word(dee: Visitor, lab: Lab, inventory: Path) -> None:
-    dee.log_in("dee", PASSWORD)
     key = {"Authorization": f"Bearer {dee.make_key('podcast')}"}
     with Visitor(lab) as program:
         assert program.get(LIVE, headers=key).status_code == 200
@@ -100,7 +99,6 @@ def test_sessions_and_keys_end_on_the_operators_word(dee: Visitor, lab: Lab, inv
 def test_whoever_leaves_the_inventory_is_out_at_once(
     dee: Visitor, lab: Lab, hosts: Hosts, inventory: Path
 ) -> None:
-    dee.log_in("dee", PASSWORD)
     assert dee.get(LIVE).status_code == 200
     doors = hosts["gateway"].check_output("docker ps --quiet --filter name=vv-door")
     deploy("-y", "--limit", "gateway", log="people-without")
