@@ -33,13 +33,15 @@ class Got:
 class Echo:
     """A studio that runs: whose, where, and what it got so far but for questions whether it lives.
 
-    ``answers``: what it says to a path (status, type, body) in place of the echo.
+    ``answers``: what it says to a path (status, type, body) in place of the echo. ``manners``: headers that it
+    adds to each answer.
     """
 
     project: str
     url: str = ""
     got: list[Got] = field(default_factory=list)
     answers: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
+    manners: dict[str, str] = field(default_factory=dict)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -64,6 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(text)))
+        for name, value in echo.manners.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(text)

@@ -304,6 +304,16 @@ def test_answers_carry_the_security_headers(box: Box) -> None:
     assert "Server" not in headers
 
 
+def test_a_studios_answer_does_not_reach_beyond_its_own_path(box: Box) -> None:
+    """It shares its origin with the login page."""
+    box.studios[0].manners = {"Service-Worker-Allowed": "/", "Clear-Site-Data": '"cookies"', "X-Mine": "a"}
+    for headers in (box.key, box.session | HTML):
+        answer = box.get("/vibevoice/p1/", headers=headers)
+        assert (answer.status, answer.headers["X-Mine"]) == (200, "a")
+        assert not {"Service-Worker-Allowed", "Clear-Site-Data"} & answer.headers.keys()
+    box.studios[0].manners = {}
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_what_an_api_says_of_itself_passes_unchanged(box: Box, status: int) -> None:
     words = json.dumps({"error": {"message": "Busy", "code": "queue_full"}}).encode()
