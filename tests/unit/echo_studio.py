@@ -33,8 +33,8 @@ class Got:
 class Echo:
     """A studio that runs: whose, where, and what it got so far but for questions whether it lives.
 
-    ``answers``: what it says to a path (status, type, body) in place of the echo. ``manners``: headers that it
-    adds to each answer.
+    ``answers``: what it says to a path (status, type, body) in place of the echo. ``manners``: headers of
+    each answer.
     """
 
     project: str
