@@ -7,7 +7,8 @@ Run as a program it serves until it is ended; used as a module it serves in a th
         --redirect-uri https://studio.lab.test/vibevoice/auth/corp/callback \
         --users '{"ana": {"email": "ana@example.com", "groups": ["podcast-team"]}}' [--crooked nonce]
 
-Crooked providers sign what they should not: see CROOKED. Everything else they do as the honest one does.
+Crooked providers sign what they should not: see CROOKED. Everything else they do as the honest one does. The
+program takes another crookedness from each line of its standard input.
 """
 
 import argparse
@@ -266,6 +267,13 @@ def _query(url: str) -> list[tuple[str, str]]:
     return parse_qsl(urlsplit(url).query)
 
 
+def _obey(provider: OpenIdProvider) -> None:
+    """Each line of standard input is the next way to be crooked; an empty one: honest again."""
+    for line in sys.stdin:
+        provider.crooked = line.strip() or None
+        print(f"crooked: {provider.crooked}", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="An OpenID provider for tests, honest or crooked.")
     parser.add_argument("--host", default="127.0.0.1")
@@ -291,6 +299,7 @@ def main() -> None:
         crooked=asked.crooked,
     )
     print(f"serving {provider.issuer}", file=sys.stderr, flush=True)
+    threading.Thread(target=_obey, args=(provider,), daemon=True).start()
     with contextlib.suppress(KeyboardInterrupt):
         provider.serve()
 
