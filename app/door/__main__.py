@@ -82,6 +82,7 @@ def serve(settings: Settings, asked: argparse.Namespace) -> None:
     from .server import Server
 
     desk = settings.desk()
+    desk.note_config()
     try:
         Server(application(desk), settings.host, settings.port).run()
     except SystemExit:

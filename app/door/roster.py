@@ -36,7 +36,7 @@ class Roster:
         self.audit = Audit(data / "audit", clock)
         self.attempts = Attempts(data / "attempts.db", clock)
         self.store = Store(data / "door.db")
-        self._loaded()
+        self._apply()
 
     def signer(self, salt: str) -> URLSafeTimedSerializer:
         """Signs and dates what is meant for the purpose `salt` alone."""
@@ -48,17 +48,21 @@ class Roster:
     def config(self) -> Config:
         """The current one: a change of the file is in force at once, one that does not parse never."""
         if self._file.follow():
-            self._loaded()
+            self.note_config()
+            self._apply()
         return self._file.config
 
     def snapshot(self) -> tuple[Config, int]:
         """What decisions are made of. Another one than before: whatever was decided is void."""
         return self.config, self.store.version
 
-    def _loaded(self) -> None:
+    def note_config(self) -> None:
+        """Write down which configuration this process goes by."""
         digest = self._file.config.digest
         log.info("Configuration %s is in force", digest)
         self.audit.note("config_loaded", reason=digest)
+
+    def _apply(self) -> None:
         try:
             self.forget_strangers()
         except Unavailable as error:

@@ -129,7 +129,7 @@ def test_and_a_complaint_a_minute_for_who_does_not(
 
 def test_nobody_logs_in_unrecorded(tmp_path: Path) -> None:
     with Post(tmp_path) as post:
-        (post.data / "audit" / TODAY).unlink()
+        (post.data / "audit").mkdir(exist_ok=True)
         (post.data / "audit" / TODAY).symlink_to("/dev/full")
         with pytest.raises(Unavailable):
             post.log_in("ana", ANA)

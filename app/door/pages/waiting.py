@@ -1,5 +1,7 @@
 """What stands in for a studio that is not there: a page that looks again by itself, JSON for programs."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +17,9 @@ from .visit import HEADERS, Visit
 ADDRESS = "/vibevoice/door/waiting"
 RETRY_S = 5
 RETRY = {"Retry-After": str(RETRY_S)}
+AWAY = f"The studio is not running at the moment. Try again in {RETRY_S} seconds."
+# No project's: names that the site keeps for itself.
+OWN = ("/vibevoice/door/", "/vibevoice/auth/")
 
 
 def routes(desk: Desk, states: States) -> list[Route]:
@@ -38,11 +43,13 @@ def catch_all(desk: Desk, states: States) -> Route:
     """Everything else: the proxy sends a project's requests here while its studio is away."""
 
     async def answer(visit: Visit) -> Response:
+        if visit.request.url.path.startswith(OWN):
+            return envelope(404, "invalid_request_error", "not_found", "There is no such page.")
         accept = visit.request.headers.get("accept", "")
         if visit.request.method in ("GET", "HEAD") and "text/html" in accept:
             project = desk.config.project(_project_in(visit.request.url.path))
             return _page(visit, project, await states.state(project) if project else "stopped")
-        return envelope()
+        return envelope(503, "server_error", "studio_unavailable", AWAY, RETRY)
 
     # Methods, forms and origins are the studio's to judge.
     return Route("/{path:path}", Page(desk, whatever=answer, framed=True))
@@ -54,15 +61,12 @@ def _page(visit: Visit, project: Project | None, state: State, **more: Any) -> R
     )
 
 
-def envelope() -> Response:
+def envelope(
+    status: int, type: str, code: str, message: str, headers: Mapping[str, str] = MappingProxyType({})
+) -> Response:
     """What programs get, as OpenAI's clients understand it."""
-    error = {
-        "message": f"The studio is not running at the moment. Try again in {RETRY_S} seconds.",
-        "type": "server_error",
-        "param": None,
-        "code": "studio_unavailable",
-    }
-    return JSONResponse({"error": error}, 503, headers={**HEADERS, **RETRY})
+    error = {"message": message, "type": type, "param": None, "code": code}
+    return JSONResponse({"error": error}, status, headers={**HEADERS, **headers})
 
 
 def _project_in(path: str) -> str:
