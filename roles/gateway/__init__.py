@@ -15,6 +15,9 @@ from steps.traefik import dynamic
 
 REGISTRY = "/etc/vibevoice/registry"
 ACME_SECRETS = f"{config.DIRECTORY}/acme"
+# Collecting garbage stops requests for milliseconds, on a gateway of one core for all of them. Four times as
+# rarely costs some 50 MB: with 500 requests a second 1 collection a second instead of 7.
+GARBAGE = {"GOGC": "400"}
 
 
 @deploy("Gateway")
@@ -89,7 +92,7 @@ def traefik(site: Site, files: Sequence[File]) -> Container:
             f"{config.CERTIFICATES}:{config.CERTIFICATES}",
         ],
         labels={"vibevoice.site": site.name},
-        env={f"{name}_FILE": f"{ACME_SECRETS}/{name}" for name in site.acme.dns_env},
+        env=GARBAGE | {f"{name}_FILE": f"{ACME_SECRETS}/{name}" for name in site.acme.dns_env},
         options=[*HARDENED, "--cap-add", "NET_BIND_SERVICE", "--stop-timeout", stop_timeout],
         also=_hashes(files, config.DIRECTORY),
     )
