@@ -44,7 +44,7 @@ def catch_all(desk: Desk, states: States) -> Route:
 
     async def answer(visit: Visit) -> Response:
         if visit.request.url.path.startswith(OWN):
-            return envelope(404, "invalid_request_error", "not_found", "There is no such page.")
+            return envelope(404, "invalid_request_error", "page_not_found", "There is no such page.")
         accept = visit.request.headers.get("accept", "")
         if visit.request.method in ("GET", "HEAD") and "text/html" in accept:
             project = desk.config.project(_project_in(visit.request.url.path))

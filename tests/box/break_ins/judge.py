@@ -40,7 +40,7 @@ _BARE = {"content-length", "date", "connection"}
 _NODE = re.compile(r"\bvv_([a-z0-9-]+)_node=")
 # The door's words to programs; a studio has others.
 _CODES = {
-    *("invalid_api_key", "token_unverifiable", "project_forbidden", "project_not_found"),
+    *("invalid_api_key", "token_unverifiable", "project_forbidden", "project_not_found", "page_not_found"),
     *("rate_limit_exceeded", "too_many_failures", "door_error", "door_unavailable", "studio_unavailable"),
 }
 
