@@ -8,7 +8,7 @@ PYINFRA = .venv/bin/pyinfra
 export PYTHONUNBUFFERED = 1
 
 .PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-lab smoke bench-deploy \
-        knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
+        bench-door knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -56,6 +56,9 @@ smoke: venv  ## any deployed site from outside: make smoke INVENTORY=inventory/s
 
 bench-deploy: venv venv-app  ## seconds from bare hosts to HTTPS, by phase
 	@$(PYTHON) -m bench.deploy
+
+bench-door: venv venv-door  ## what the door costs a request, beside no lock and basicAuth
+	@$(PYTHON) -m bench.door
 
 # --- for operators -----------------------------------------------------------------------------------------
 
