@@ -74,8 +74,8 @@ def gateway(folder: Path, backend: str, core: int) -> Iterator[Gateway]:
         tls = ssl.create_default_context(cafile=str(folder / "root.pem"))
         pids = pair[0].process.pid, pair[1].process.pid
         if goes_first():
-            # On its one core Traefik's garbage collector works on for 5 to 20 ms, for among equals of this
-            # kind nobody is interrupted. The usual scheduler interrupts it.
+            # On its one core Traefik's garbage collector works on for 5 to 20 ms, for among equals nobody is
+            # interrupted here. By the usual scheduler it is.
             for door in pids:
                 os.sched_setscheduler(door, os.SCHED_FIFO, os.sched_param(2))
         cookies, keys = map(list, zip(*tickets, strict=True))
