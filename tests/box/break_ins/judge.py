@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
@@ -45,13 +46,17 @@ _CODES = {
 }
 
 
-def source(answer: Answer) -> str:
-    """Whose answer this is: a project's name, GATEWAY, DOOR or SOMEBODY."""
+def source(answer: Answer, before: Answer | None = None) -> str:
+    """Whose answer this is: a project's name, GATEWAY, DOOR or SOMEBODY.
+
+    `before`: a "100 Continue" that came first; Traefik sometimes sets its cookie on that one alone.
+    """
     content = answer.json()
     if isinstance(content.get("project"), str):
         return content["project"]
     # Set by the gateway on every answer of a studio to somebody who has no such cookie yet.
-    if found := _NODE.search(" ".join(answer.all("set-cookie"))):
+    cookies = [*answer.all("set-cookie"), *(before.all("set-cookie") if before else [])]
+    if found := _NODE.search(" ".join(cookies)):
         return found[1]
     if any(name.startswith("x-auth-") for name, _ in answer.headers):
         return SOMEBODY
@@ -127,8 +132,10 @@ def complaints(one: Try, exchange: Exchange) -> list[str]:
         found.append("the connection stayed open, without an answer")
     if exchange.rest:
         found.append(f"bytes that are no answer: {exchange.rest[:200]!r}")
-    for answer in final:
-        whose = source(answer)
+    for before, answer in pairwise([None, *exchange.answers]):
+        if answer is None or answer.status < 200:
+            continue
+        whose = source(answer, before if before and before.status < 200 else None)
         if whose not in {GATEWAY, DOOR, *one.may_show}:
             found.append(f"{whose} answered: {answer}")
         if answer.status not in one.statuses:
