@@ -12,6 +12,12 @@ from tests.box.lab import Lab
 from tests.box.raw import Place
 
 DOOR = "vv-door-a"
+# Six of the tries are wrong passwords: whatever failed from here before must not be counted with them.
+FORGIVE = """
+import os, sqlite3
+with sqlite3.connect(os.path.join(os.environ["DOOR_DATA"], "attempts.db"), timeout=10) as db:
+    db.execute("DELETE FROM buckets")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +29,7 @@ def world(lab: Lab, hosts: Hosts) -> World:
     def sql(statement: str) -> None:
         hosts["gateway"].check_output("docker exec %s python -c %s %s", DOOR, SQL, statement)
 
+    hosts["gateway"].check_output("docker exec %s python -c %s", DOOR, FORGIVE)
     return World(
         place=Place(lab.gateway_ip, 443, lab.domain, lab.ca_root),
         passwords={name: lab.users[name] for name in ("li", "bo")},
