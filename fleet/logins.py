@@ -15,13 +15,16 @@ STANDARD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 BCRYPT = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
+def _salt(*place: str) -> bytes:
+    return hashlib.sha256("\0".join(place).encode()).digest()[:16]
+
+
 def salt(*place: str) -> str:
     """A salt in bcrypt's alphabet, made from where a login belongs and never from its password.
 
     A random one would change the file on every run; a salt only has to be different for each login.
     """
-    digest = hashlib.sha256("\0".join(place).encode()).digest()[:16]
-    return base64.b64encode(digest).decode()[:22].translate(str.maketrans(STANDARD, BCRYPT))
+    return base64.b64encode(_salt(*place)).decode()[:22].translate(str.maketrans(STANDARD, BCRYPT))
 
 
 @cache
@@ -38,8 +41,7 @@ def door_hash(site: Site, user: str) -> str | None:
     password = site.secrets.get("users", {}).get(user)
     if password is None:
         return None
-    own_salt = hashlib.sha256("\0".join((site.name, "users", user)).encode()).digest()[:16]
-    return _argon2(password.get_secret_value(), own_salt)
+    return _argon2(password.get_secret_value(), _salt(site.name, "users", user))
 
 
 @cache

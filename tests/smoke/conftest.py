@@ -9,6 +9,7 @@ import requests
 import fleet
 from fleet import outside
 from fleet.models import Project, Site
+from fleet.secrets import Wanted
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,5 +45,5 @@ def login(site: Site, project: Project) -> tuple[str, str]:
         return site.login(project.name)
     except KeyError:
         user = project.users[0] if project.users else "NAME"
-        name = f"VV_SECRET_USERS_{user}".upper().replace("-", "_").replace(".", "_")
+        name = Wanted("users", user, project.name).variable
         pytest.fail(f"no password for anybody of {project.name}: set {name}, or write {site.secrets_file}")
