@@ -31,9 +31,20 @@ class Turn:
 
     speaker: int
     text: str
+    pause_ms: int = 0
+    """Silence after the turn."""
 
 
-def parse(script: str) -> tuple[Turn, ...]:
+@dataclass(frozen=True)
+class Script:
+    """What is said, in order, and by whom."""
+
+    turns: tuple[Turn, ...]
+    speakers: tuple[str, ...]
+    """The labels as written, in order of first appearance; Turn.speaker counts them from 0."""
+
+
+def parse(script: str) -> Script:
     """Split a script into turns, one for each line with text.
 
     Raises ScriptError for an empty script, a label outside 1..4 or a control token of the model.
@@ -48,7 +59,10 @@ def parse(script: str) -> tuple[Turn, ...]:
         raise ScriptError("The script is empty: write at least one line, such as 'Speaker 1: Hello.'")
     # Dense and ascending by first use: the model numbers voices so.
     order = list(dict.fromkeys(label for label, _ in turns))
-    return tuple(Turn(order.index(label), text) for label, text in turns)
+    return Script(
+        tuple(Turn(order.index(label), text) for label, text in turns),
+        tuple(f"Speaker {label}" for label in order),
+    )
 
 
 def _label(digits: str, number: int) -> int:

@@ -68,7 +68,7 @@ class Studio:
         limit = self.settings.max_input_chars
         if len(script) > limit:
             raise ScriptError(f"The script has {len(script):,} characters; at most {limit:,} are taken.")
-        return self.engine.submit(Generation(parse(script), seed=seed))
+        return self.engine.submit(Generation(parse(script).turns, seed=seed))
 
     def hold_stream(self, allowance: Allowance | None) -> AbstractContextManager[None]:
         """Count one of the project's streams until the block ends. Entering raises TooManyStreams."""

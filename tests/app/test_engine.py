@@ -11,7 +11,7 @@ from vibevoice.engine import Cancelled, Engine, Event, Generation, NotReady, Que
 from vibevoice.engine.gpu_lock import GpuLock
 from vibevoice.script import parse
 
-HELLO = Generation(parse("Speaker 1: Hello."), seed=1)
+HELLO = Generation(parse("Speaker 1: Hello.").turns, seed=1)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ TALK = "Speaker 1: Hello there, how are you?\nSpeaker 2: Fine. And this is rathe
 
 
 def speak(model: Model, script: str, seed: int | None = 1) -> Speech:
-    return model.speak(Generation(parse(script), seed=seed), lambda frames: None, lambda: False)
+    return model.speak(Generation(parse(script).turns, seed=seed), lambda frames: None, lambda: False)
 
 
 def test_it_speaks_and_ends_by_itself(model: Model) -> None:
@@ -50,7 +50,7 @@ def test_a_drawn_seed_repeats_what_it_gave(model: Model) -> None:
 def test_progress_counts_up_and_a_cancelled_one_stops(model: Model) -> None:
     seen: list[int] = []
     with pytest.raises(Cancelled):
-        model.speak(Generation(parse(TALK), seed=1), seen.append, lambda: len(seen) >= 5)
+        model.speak(Generation(parse(TALK).turns, seed=1), seen.append, lambda: len(seen) >= 5)
     assert seen == [1, 2, 3, 4, 5]
 
 

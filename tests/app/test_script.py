@@ -10,33 +10,35 @@ LINES = st.lists(st.tuples(st.integers(1, MAX_SPEAKERS), WORDS), min_size=1, max
 
 
 def test_labels_name_the_speakers() -> None:
-    assert parse("Speaker 1: Hello.\nSpeaker 2: Hi!") == (Turn(0, "Hello."), Turn(1, "Hi!"))
+    assert parse("Speaker 1: Hello.\nSpeaker 2: Hi!").turns == (Turn(0, "Hello."), Turn(1, "Hi!"))
 
 
 def test_a_line_without_a_label_continues_the_last_speaker() -> None:
-    turns = parse("Speaker 1: One.\nSpeaker 2: Two,\n\nand more.\n")
+    turns = parse("Speaker 1: One.\nSpeaker 2: Two,\n\nand more.\n").turns
     assert turns == (Turn(0, "One."), Turn(1, "Two,"), Turn(1, "and more."))
 
 
 def test_text_without_any_label_is_one_speakers() -> None:
-    assert parse("Just this.") == (Turn(0, "Just this."),)
+    assert parse("Just this.").turns == (Turn(0, "Just this."),)
 
 
 def test_a_label_may_stand_alone_before_its_text() -> None:
-    assert parse("Speaker 3:\n  Hello.\nSpeaker 1: Hi.") == (Turn(0, "Hello."), Turn(1, "Hi."))
+    assert parse("Speaker 3:\n  Hello.\nSpeaker 1: Hi.").turns == (Turn(0, "Hello."), Turn(1, "Hi."))
 
 
 def test_labels_are_read_as_people_type_them() -> None:
-    assert parse("  speaker 2 ： 你好。\nSPEAKER1:Hi") == (Turn(0, "你好."), Turn(1, "Hi"))
+    assert parse("  speaker 2 ： 你好。\nSPEAKER1:Hi").turns == (Turn(0, "你好."), Turn(1, "Hi"))
 
 
 def test_marks_the_model_does_not_know_become_plain_ones() -> None:
-    assert parse("Speaker 1: “It’s\u00a0fine”\u200b，\tshe said") == (Turn(0, '"It\'s fine" , she said'),)
+    assert parse("Speaker 1: “It’s\u00a0fine”\u200b，\tshe said").turns == (
+        Turn(0, '"It\'s fine" , she said'),
+    )
 
 
 @given(LINES)
 def test_speakers_are_dense_and_ascend_by_first_use(lines: list[tuple[int, str]]) -> None:
-    turns = parse("\n".join(f"Speaker {label}: {text}" for label, text in lines))
+    turns = parse("\n".join(f"Speaker {label}: {text}" for label, text in lines)).turns
     first_uses = list(dict.fromkeys(turn.speaker for turn in turns))
     assert first_uses == list(range(len({label for label, _ in lines})))
     assert len(turns) == len(lines)
@@ -44,14 +46,14 @@ def test_speakers_are_dense_and_ascend_by_first_use(lines: list[tuple[int, str]]
 
 @given(LINES)
 def test_no_word_is_lost(lines: list[tuple[int, str]]) -> None:
-    turns = parse("\n".join(f"Speaker {label}: {text}" for label, text in lines))
+    turns = parse("\n".join(f"Speaker {label}: {text}" for label, text in lines)).turns
     assert [turn.text.split() for turn in turns] == [text.split() for _, text in lines]
 
 
 @given(st.text())
 def test_any_text_is_spoken_or_refused(text: str) -> None:
     try:
-        turns = parse(text)
+        turns = parse(text).turns
     except ScriptError:
         return
     assert turns
