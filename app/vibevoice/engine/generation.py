@@ -29,6 +29,14 @@ class Cancelled(EngineError):
     """Stopped before its end, by its caller or because the studio stops."""
 
 
+class Refused(EngineError):
+    """This request can never be served here: too many speakers, other steps, a bad voice."""
+
+
+class CheckpointError(Exception):
+    """The weights' folder cannot be used. One line: which file, what is wrong, what to do."""
+
+
 @dataclass(frozen=True)
 class Generation:
     """One script to speak."""
