@@ -1,4 +1,4 @@
-"""What the engine is asked for, what it gives back, and why it may not. Imports no torch: both sides know it."""
+"""What the engine is asked for, what it gives back, and why it may not. Imports no torch: for both sides."""
 
 import json
 import threading
