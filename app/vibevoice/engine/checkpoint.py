@@ -57,7 +57,8 @@ def load(folder: Path, device: str = "auto", dtype: torch.dtype | None = None) -
     """Load the checkpoint in a folder.
 
     `device` is auto (a GPU if there is one), cpu, cuda or cuda:N; `dtype` None is bfloat16 on a GPU and
-    float32 on the CPU. Raises CheckpointError, one line for the operator: which file, what is wrong, what to do.
+    float32 on the CPU.
+    Raises CheckpointError, one line for the operator: which file, what is wrong, what to do.
     """
     place = choose(device)
     if dtype is None:
@@ -222,7 +223,7 @@ def _too_large(device: torch.device, needed: int) -> CheckpointError:
     free, total = torch.cuda.mem_get_info(device)
     return CheckpointError(
         f"{device}: the weights need {needed / 2**30:.1f} GiB, but only {free / 2**30:.1f} of "
-        f"{total / 2**30:.1f} GiB are free. See 'nvidia-smi' for who holds them, or take a smaller checkpoint."
+        f"{total / 2**30:.1f} GiB are free. See 'nvidia-smi', or take a smaller checkpoint."
     )
 
 
