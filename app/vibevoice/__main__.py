@@ -43,7 +43,7 @@ def main() -> int:
     code = 1 if studio.state == "failed" else 0
     logging.shutdown()
     if not studio.engine.join(1.0):
-        # Still loading, or stuck in a kernel: no interpreter can end cleanly around such a thread.
+        # Told to stop at once: the engine's process ends with this one.
         os._exit(code)
     return code
 

@@ -1,17 +1,33 @@
 """What the environment says: every knob of a studio, once."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from .door import public_key
 
 PREFIX = "VV_"
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(GiB|MiB|)")
+_UNITS = {"GiB": 2**30, "MiB": 2**20, "": 1}
 
 
 class SettingsError(Exception):
     """The environment cannot be right; the message has a line for each mistake."""
+
+
+def _bytes(value: object) -> object:
+    """`20GiB` as a number of bytes."""
+    if not isinstance(value, str):
+        return value
+    if not (match := _SIZE.fullmatch(value)):
+        raise ValueError("should be a size such as 20GiB, 512MiB or a number of bytes")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+Size = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
 
 
 class Settings(BaseModel):
@@ -40,7 +56,24 @@ class Settings(BaseModel):
     host: str = Field("0.0.0.0", description="Address to listen on.")
     port: int = Field(8888, ge=0, lt=65536, description="Page and API.")
     metrics_port: int = Field(9100, ge=0, lt=65536, description="Prometheus metrics.")
-    max_waiting: int = Field(8, ge=0, description="Generations that may wait; more are refused with 429.")
+    streams: int = Field(8, ge=1, le=256, description="Generations spoken at once, a frame of each in turn.")
+    steps: int | None = Field(
+        None, ge=1, le=1000, description="Denoising steps for each frame; None: the checkpoint's own."
+    )
+    solver: Literal["dpmsolver++", "sde-dpmsolver++"] | None = Field(
+        None,
+        description="How noise becomes speech: dpmsolver++, or sde-dpmsolver++ (fresh noise in each step, "
+        "said to leave less of unwanted music); None: the checkpoint's own.",
+    )
+    kv_memory: Size | None = Field(
+        None,
+        description="Memory for what streams have said so far, in bytes or as 20GiB, 512MiB; a 90-minute "
+        "stream of the 1.5B takes about 2.9 GB. None: what the GPU has left, 1 GiB on a CPU.",
+    )
+    stall_s: float = Field(
+        120, gt=1, description="Seconds of silence after which a hung engine is ended and started again."
+    )
+    max_waiting: int = Field(8, ge=0, description="Generations that may wait besides; more get a 429.")
     max_input_chars: int = Field(100_000, gt=0, description="Longest script, about 90 minutes of speech.")
     heartbeat_s: float = Field(5, gt=0, description="Seconds between heartbeats on /v1/events.")
     drain_s: float = Field(

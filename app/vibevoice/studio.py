@@ -8,7 +8,7 @@ from typing import Literal
 
 from .counters import Streams, Usage
 from .door import Allowance
-from .engine import Engine, Event, Generation, Stream
+from .engine import TAKES, Engine, Event, Generation, Patience, Setup, Stream
 from .script import ScriptError, parse
 from .settings import Settings
 
@@ -33,23 +33,30 @@ class Studio:
     @classmethod
     def from_settings(cls, settings: Settings, now: Callable[[], float] = time.time) -> "Studio":
         """A studio whose engine has yet to be started."""
-        engine = Engine(
-            settings.model_dir,
-            settings.device,
+        setup = Setup(
+            model_dir=settings.model_dir,
+            device=settings.device,
             slot=settings.slot,
             lock_dir=settings.lock_dir,
-            max_waiting=settings.max_waiting,
+            streams=settings.streams,
+            steps=settings.steps,
+            solver=settings.solver,
+            kv_bytes=settings.kv_memory,
         )
-        return cls(settings, engine, now)
+        patience = Patience(stall_s=settings.stall_s)
+        return cls(settings, Engine(setup, max_waiting=settings.max_waiting, patience=patience), now)
 
     @property
     def state(self) -> State:
-        """Ready is the only state in which a proxy should send anybody here."""
+        """Ready is the only state in which a proxy should send anybody here.
+
+        So it is while the engine waits for the GPU or is started again: scripts are taken then, and wait.
+        """
         if self.engine.state == "failed":
             return "failed"
         if self._draining:
             return "draining"
-        return "ready" if self.engine.state == "ready" else "loading"
+        return "ready" if self.engine.state in TAKES else "loading"
 
     def status(self) -> dict[str, str | int]:
         """What there is to know from outside."""
@@ -59,12 +66,13 @@ class Studio:
             "project": settings.project,
             "slot": settings.slot,
             "model": settings.model_name,
+            "engine": self.engine.state,
             "running": self.engine.running,
             "waiting": self.engine.waiting,
         }
 
     def submit(self, script: str, *, seed: int | None = None) -> Stream:
-        """Queue a script. Raises ScriptError for the text's faults, EngineError for the engine's."""
+        """Queue a script. Raises ScriptError for the text's faults, EngineError for the rest."""
         limit = self.settings.max_input_chars
         if len(script) > limit:
             raise ScriptError(f"The script has {len(script):,} characters; at most {limit:,} are taken.")
@@ -114,7 +122,7 @@ class Studio:
     async def drain(self) -> None:
         """Say 'not ready', take scripts until the proxy has noticed, finish what runs, end the streams."""
         began = time.monotonic()
-        loaded = self.engine.state == "ready"
+        loaded = self.engine.state in TAKES
         self._draining = True
         self._changed()
         if loaded:

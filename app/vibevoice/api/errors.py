@@ -8,8 +8,9 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from ..counters import LimitReached
-from ..engine import Cancelled, NotReady, QueueFull, TooLong
+from ..engine import Cancelled, NotReady, QueueFull, Refused, TooLong
 from ..script import ScriptError
+from ..voices import VoiceError
 
 RETRY = {"Retry-After": "5"}
 
@@ -50,6 +51,10 @@ def from_studio(error: Exception) -> ApiError:
             return ApiError(429, str(error), code=error.code, headers=retry)
         case ScriptError() | TooLong():
             return ApiError(400, str(error), param="input", code="invalid_input")
+        case VoiceError():
+            return ApiError(400, str(error), param="voice", code="invalid_voice")
+        case Refused():
+            return ApiError(400, str(error), param=error.param, code="refused")
         case QueueFull():
             return ApiError(429, f"Busy: {error}. Try again later.", code="queue_full", headers=RETRY)
         case NotReady():

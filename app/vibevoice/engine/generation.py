@@ -1,10 +1,7 @@
 """What the engine is asked for, what it gives back, and why it may not. Imports no torch: for both sides."""
 
 import json
-import threading
-import time
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..audio import Samples
 from ..script import Turn
@@ -173,24 +170,3 @@ class Speech:
     def duration(self) -> float:
         """Length of the sound in seconds."""
         return len(self.samples) / self.sample_rate
-
-
-@dataclass
-class Stream:
-    """A generation under way, shared by its caller and the engine's thread."""
-
-    generation: Generation
-    future: "Future[Speech]" = field(default_factory=Future)
-    frames: int = 0
-    """Frames spoken so far, of 1/7.5 s each."""
-    started: float | None = None
-    submitted: float = field(default_factory=time.monotonic)
-    _cancel: threading.Event = field(default_factory=threading.Event)
-
-    def cancel(self) -> None:
-        """Ask for the end: at the next frame, or before the first if it still waits."""
-        self._cancel.set()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancel.is_set()

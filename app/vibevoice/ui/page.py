@@ -97,7 +97,7 @@ async def _progress(stream: Stream) -> AsyncIterator[str]:
     while not stream.future.done():
         line = "Waiting for the GPU …"
         if stream.started is not None:
-            line = f"Speaking: {stream.frames * FRAME_S:.1f} s so far …"
+            line = f"Speaking: {stream.count * FRAME_S:.1f} s so far …"
         if line != last:
             yield line
         last = line
