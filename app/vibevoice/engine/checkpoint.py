@@ -1,5 +1,6 @@
 """A VibeVoice checkpoint in memory. Slow to import: only the engine's process does it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,13 @@ WANTED = "The engine speaks VibeVoice-1.5B and 7B in transformers' format (such 
 # Keys that only the files as Microsoft released them have.
 ORIGINAL_KEYS = {"acoustic_tokenizer_config", "semantic_tokenizer_config", "decoder_config"}
 CHAT_TEMPLATE = "chat_template.jinja"
-# Without any one of the names in a row, the processor cannot be put together.
+# Of each row the processor needs one.
 PROCESSOR_FILES = [("tokenizer.json", "vocab.json"), ("processor_config.json", "preprocessor_config.json")]
+# transformers reports what is wrong in these without the name of the file, or takes its defaults instead.
+JSON_FILES = [*sum(PROCESSOR_FILES, ()), "tokenizer_config.json", "generation_config.json"]
 TOKENS = ["audio_bos_token_id", "audio_eos_token_id", "audio_token_id"]
 SAMPLE_RATE = 24_000
+DIFFERENT = "They and config.json are of different checkpoints; copy the whole folder again."
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,9 @@ def _processor(folder: Path, config: VibeVoiceConfig) -> Any:
     for names in PROCESSOR_FILES:
         if not any((folder / name).exists() for name in names):
             raise CheckpointError(f"{folder / names[0]} is missing. Copy it there from the same checkpoint.")
+    for name in JSON_FILES:
+        if (folder / name).exists():
+            shards.read_json(folder / name)
     try:
         processor: Any = VibeVoiceProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # tokenizers, for one, raises Exception itself
@@ -149,8 +156,7 @@ def _processor(folder: Path, config: VibeVoiceConfig) -> Any:
             f"{folder}: the tokenizer or processor cannot be loaded ({_line(error)}). Copy tokenizer*.json "
             "and processor_config.json again from the same checkpoint."
         ) from error
-    if not processor.chat_template:
-        raise CheckpointError(f"{folder / CHAT_TEMPLATE} is missing. Copy it there from the same checkpoint.")
+    _check_template(folder / CHAT_TEMPLATE, processor)
     for name in TOKENS:
         if getattr(processor, name) != getattr(config, name):
             raise CheckpointError(
@@ -164,11 +170,26 @@ def _processor(folder: Path, config: VibeVoiceConfig) -> Any:
     return processor
 
 
+def _check_template(path: Path, processor: Any) -> None:
+    """Raise CheckpointError where the template does not ask this model for speech."""
+    if not processor.chat_template:
+        raise CheckpointError(f"{path} is missing. Copy it there from the same checkpoint.")
+    script = [{"role": "0", "content": [{"type": "text", "text": "Good morning."}]}]
+    try:
+        prompt = processor.apply_chat_template(script, tokenize=False)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} is no template ({_line(error)}). Copy it again from the same checkpoint."
+        ) from error
+    if "Good morning." not in prompt or not prompt.endswith(processor.audio_bos_token):
+        raise CheckpointError(f"{path} is of another model. Copy it again from the same checkpoint.")
+
+
 def _model(folder: Path, dtype: torch.dtype) -> Any:
     """The model on the CPU with every weight from the files.
 
-    Straight to the GPU would need the package accelerate; the files are mapped, so that the copy in memory is
-    the only one.
+    Straight to the GPU would need the package accelerate; the files are mapped, so that memory holds
+    one copy.
     """
     try:
         # Sizes that differ are reported below, with the missing ones, not raised as a table of many lines.
@@ -186,16 +207,13 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
         raise CheckpointError(f"{folder}: transformers cannot load it: {_line(error)}") from error
     model, found = loaded
     # transformers fills what is missing at random, which would speak noise. Tied weights are not among them.
-    if missing := sorted(found["missing_keys"]):
+    if missing := found["missing_keys"]:
+        raise CheckpointError(f"{folder}: the weights lack {_first(missing)}. {DIFFERENT}")
+    if mismatched := found["mismatched_keys"]:
+        name, stored, expected = min(mismatched)
         raise CheckpointError(
-            f"{folder}: {len(missing)} tensors are missing from the weights, the first is {missing[0]}. "
-            "config.json and the weights are of different checkpoints; copy the whole folder again."
-        )
-    if mismatched := sorted(found["mismatched_keys"]):
-        name, stored, expected = mismatched[0]
-        raise CheckpointError(
-            f"{folder}: {name} has shape {_shape(stored)} in the weights, {_shape(expected)} by config.json. "
-            "The two are of different checkpoints; copy the whole folder again."
+            f"{folder}: {name} has shape {list(stored)} in the weights, {list(expected)} by config.json. "
+            f"{DIFFERENT}"
         )
     return model.eval()
 
@@ -204,18 +222,22 @@ def _model(folder: Path, dtype: torch.dtype) -> Any:
 def _check_numbers(folder: Path, model: Any) -> None:
     """Raise CheckpointError where a weight is no number: it would speak silence, for no visible reason."""
     names, weights = zip(*model.named_parameters(), strict=True)
-    # The largest magnitude, in one pass and without a temporary copy; NaN wins over all others.
-    largest = torch.stack([torch.linalg.vector_norm(weight, torch.inf).float() for weight in weights])
-    bad = (~largest.isfinite()).nonzero().flatten().tolist()
-    if bad:
+    # One pass without a temporary copy, and one answer from the GPU: no sum hides a NaN or an infinity.
+    sums = torch.stack([weight.sum(dtype=torch.float32) for weight in weights])
+    if bad := [name for name, good in zip(names, sums.isfinite().tolist(), strict=True) if not good]:
         raise CheckpointError(
-            f"{folder}: {len(bad)} tensors hold NaN or infinity, the first is {names[bad[0]]}. The weights "
-            "are damaged; copy them again."
+            f"{folder}: NaN or infinity in {_first(bad)}. The weights are damaged; copy them again."
         )
 
 
 def _check_memory(device: torch.device, needed: int) -> None:
-    if device.type == "cuda" and torch.cuda.mem_get_info(device)[0] < needed:
+    if device.type != "cuda":
+        return
+    try:
+        free, _ = torch.cuda.mem_get_info(device)
+    except RuntimeError as error:  # the first touch of the GPU: another's alone, fallen off the bus, …
+        raise CheckpointError(f"{device} cannot be used: {_line(error)}") from error
+    if free < needed:
         raise _too_large(device, needed)
 
 
@@ -227,8 +249,9 @@ def _too_large(device: torch.device, needed: int) -> CheckpointError:
     )
 
 
-def _shape(size: Any) -> str:
-    return " x ".join(str(number) for number in size)
+def _first(names: Collection[str]) -> str:
+    """One of the names, for all of them."""
+    return min(names) + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _line(error: Exception) -> str:

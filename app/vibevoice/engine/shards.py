@@ -50,8 +50,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is missing. {_copy_again(path)}") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        reason = "it is empty" if path.stat().st_size == 0 else _first_line(error)
+    except (ValueError, RecursionError) as error:
+        reason = "it is empty" if path.stat().st_size == 0 else str(error)
         raise CheckpointError(f"{path} is not valid JSON ({reason}). {_copy_again(path)}") from None
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no JSON object. {_copy_again(path)}")
@@ -126,7 +126,7 @@ def _inspect_file(path: Path) -> Shard:
         raise CheckpointError(f"{path} is truncated in its header, at {size} bytes. {_copy_again(path)}")
     try:
         tensors = _tensors(json.loads(header), 8 + length)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise CheckpointError(f"{path} is not a safetensors file. {_copy_again(path)}") from None
     if not tensors:
         raise CheckpointError(f"{path} holds no tensors. {_copy_again(path)}")
@@ -173,7 +173,3 @@ def _missing(path: Path) -> str:
 
 def _copy_again(path: Path) -> str:
     return f"Copy {path.name} again from where the checkpoint came from."
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]
