@@ -1,0 +1,162 @@
+"""The language model: prompts at once, then all streams a token at a time, with and without their text."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.attention.bias import causal_lower_right
+
+from .layers import joined, rms_norm
+from .memory import PAGE, Store
+
+# A prompt is read in pieces of this many tokens, which bounds what its attention takes.
+CHUNK = 2048
+
+
+class Reach:
+    """Which keys each row of a step may see: the first `used` tokens of its run of the store."""
+
+    def __init__(self, base: Tensor, used: Tensor, longest: int) -> None:
+        """`base` and `used` [rows], integers; `longest` is what no row has more than."""
+        self.longest = longest
+        if base.is_cuda:
+            self.used = used.to(torch.int32)
+            pages = torch.arange(-(-longest // PAGE), device=base.device)
+            self.pages = (base[:, None] // PAGE + pages).to(torch.int32)
+            self.starts = torch.arange(len(base) + 1, dtype=torch.int32, device=base.device)
+        else:
+            self.spans = [(at, at + count) for at, count in zip(base.tolist(), used.tolist(), strict=True)]
+
+    def attend(self, query: Tensor, layer: Tensor) -> Tensor:
+        """[rows, heads, width] from queries of that shape and a layer's [tokens, 2, heads, width]."""
+        heads = layer.shape[2]
+        if query.is_cuda:
+            from torch.nn.attention.varlen import varlen_attn
+
+            paged = layer.unflatten(0, (-1, PAGE))
+            out = varlen_attn(
+                query,
+                paged[:, :, 0],
+                paged[:, :, 1],
+                self.starts,
+                None,
+                1,
+                self.longest,
+                enable_gqa=True,
+                seqused_k=self.used,
+                block_table=self.pages,
+            )
+            assert isinstance(out, Tensor)
+            return out
+        # Query heads that share keys are one query after another to those keys.
+        grouped = query.unflatten(1, (heads, -1))
+        rows = []
+        for row, (start, end) in zip(grouped.unbind(), self.spans, strict=True):
+            keys, values = layer[start:end].permute(1, 2, 0, 3).unbind()
+            rows.append(F.scaled_dot_product_attention(row[None], keys[None], values[None]))
+        return torch.cat(rows).flatten(1, 2)
+
+
+class LanguageModel:
+    """Qwen2's layers over a Store that is given to each call."""
+
+    def __init__(self, module: Any, positions: int) -> None:
+        """`module` is transformers' Qwen2Model; `positions` the longest context that it is used with."""
+        config = module.config
+        self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
+        self.width = module.layers[0].self_attn.head_dim
+        self.embed = module.embed_tokens.weight.detach()
+        self.norm, self.eps = module.norm.weight.detach(), config.rms_norm_eps
+        self.layers = [_Layer(layer) for layer in module.layers]
+        rotary = module.rotary_emb
+        angles = torch.outer(
+            torch.arange(positions, device=self.embed.device).float(), rotary.inv_freq.float()
+        )
+        cos, sin = angles.cos() * rotary.attention_scaling, angles.sin() * rotary.attention_scaling
+        self.cos = torch.cat([cos, cos], -1).to(self.embed.dtype)
+        # Signed, so that a head's halves need only to be swapped.
+        self.sin = torch.cat([-sin, sin], -1).to(self.embed.dtype)
+
+    def store(self, pages: int) -> Store:
+        """Room for keys and values."""
+        return Store(len(self.layers), self.kv_heads, self.width, pages, self.embed.dtype, self.embed.device)
+
+    @property
+    def page_bytes(self) -> int:
+        return Store.page_bytes(len(self.layers), self.kv_heads, self.width, self.embed.dtype)
+
+    def step(self, x: Tensor, store: Store, base: Tensor, length: Tensor, longest: int) -> Tensor:
+        """One token for each row.
+
+        Args:
+            x: embeddings [rows, hidden].
+            base: where each row's run of the store begins [rows].
+            length: how many tokens the row has so far, which is this one's position [rows].
+            longest: what no row will be longer than, this token included.
+
+        Returns:
+            Last hidden states [rows, hidden], normed.
+        """
+        place, reach = base + length, Reach(base, length + 1, longest)
+        cos, sin = self.cos[length][:, None], self.sin[length][:, None]
+        for number, layer in enumerate(self.layers):
+            keys = store.layer(number)
+            query, key, value = self._project(layer, x, cos, sin)
+            keys[:, 0].index_copy_(0, place, key)
+            keys[:, 1].index_copy_(0, place, value)
+            x = layer.finish(x, reach.attend(query, keys).flatten(1))
+        return rms_norm(x, self.norm, self.eps)
+
+    def prefill(self, x: Tensor, store: Store, base: int, start: int = 0) -> None:
+        """Read a prompt [tokens, hidden] into a run of the store, behind the `start` tokens that it has."""
+        for piece in x.split(CHUNK):
+            self._prefill(piece, store, base, start)
+            start += len(piece)
+
+    def _prefill(self, x: Tensor, store: Store, base: int, start: int) -> None:
+        end = start + len(x)
+        cos, sin = self.cos[start:end, None], self.sin[start:end, None]
+        mask = causal_lower_right(len(x), end) if start else None
+        for number, layer in enumerate(self.layers):
+            query, key, value = self._project(layer, x, cos, sin)
+            keys = store.layer(number)[base : base + end]
+            keys[start:, 0], keys[start:, 1] = key, value
+            seen, values = keys.permute(1, 2, 0, 3).unbind()
+            out = F.scaled_dot_product_attention(
+                query.transpose(0, 1)[None],
+                seen[None],
+                values[None],
+                attn_mask=mask,
+                is_causal=mask is None,
+                enable_gqa=True,
+            )
+            x = layer.finish(x, out[0].transpose(0, 1).flatten(1))
+
+    def _project(self, layer: "_Layer", x: Tensor, cos: Tensor, sin: Tensor) -> Sequence[Tensor]:
+        """Queries, keys, values [rows, heads, width], the first two turned to their positions."""
+        joint = F.linear(rms_norm(x, layer.norm, layer.eps), layer.qkv, layer.qkv_bias)
+        joint = joint.unflatten(1, (-1, self.width))
+        turned, value = joint.split((self.heads + self.kv_heads, self.kv_heads), 1)
+        swapped = turned.unflatten(2, (2, -1)).flip(2).flatten(2)
+        turned = torch.addcmul(turned * cos, swapped, sin)
+        query, key = turned.split((self.heads, self.kv_heads), 1)
+        return query, key, value
+
+
+class _Layer:
+    def __init__(self, module: Any) -> None:
+        attention = module.self_attn
+        self.qkv, self.qkv_bias = joined([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.out = attention.o_proj.weight.detach().t()
+        self.norm, self.eps = module.input_layernorm.weight.detach(), module.input_layernorm.variance_epsilon
+        self.mlp_norm = module.post_attention_layernorm.weight.detach()
+        self.gate_up, _ = joined([module.mlp.gate_proj, module.mlp.up_proj])
+        self.down = module.mlp.down_proj.weight.detach().t()
+
+    def finish(self, x: Tensor, attended: Tensor) -> Tensor:
+        """[rows, hidden] of the layer's input and of what its attention found [rows, heads * width]."""
+        x = torch.addmm(x, attended, self.out)
+        gate, up = F.linear(rms_norm(x, self.mlp_norm, self.eps), self.gate_up).chunk(2, -1)
+        return torch.addmm(x, F.silu(gate) * up, self.down)
