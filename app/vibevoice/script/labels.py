@@ -9,9 +9,9 @@ begins with a letter, and is no word that leads in a sentence or a heading (`Not
 a label if
 
 - it stands at two lines or more (in lower case only where half of all lines have labels), or
-- it stands once, in a script where half of all lines have labels or which begins with it, each of its words
-  is capitalised, and the text after it does not begin in lower case, or
-- each line of the script, of two or more, begins so.
+- it stands once, but looks like a name (each word is capitalised; a Chinese one has at most 4 characters),
+  the text after it is not in lower case, and half of all lines have labels or the script begins so, or
+- it looks like a name or is in lower case, and each line of the script, of two or more, begins so.
 
 `[Ana] Hello`, without a colon, may also be a direction. It is a label if the same name is one elsewhere; or,
 in a script without other labels, if at least half of the lines begin so, not in lower case and not with what
@@ -34,6 +34,7 @@ from .words import is_direction, is_lead_in
 # No label ends behind this many characters of its line, which keeps the search linear.
 REACH = 160
 WORDS, COLUMNS = 3, 24
+CHINESE_NAME = 4
 
 # Possessive throughout: what these have taken is never tried again.
 _BLANK = rf"[\s{INVISIBLE}]*+"
@@ -78,7 +79,9 @@ class Label:
     lower: bool
     """Begins in lower case."""
     proper: bool
-    """Each word is capitalised, and the text that follows does not begin in lower case."""
+    """Looks like a name."""
+    leads_in: bool
+    """The text that follows begins in lower case, as it does within a sentence."""
 
 
 def find(lines: Sequence[str], folded: Sequence[str], names: bool) -> dict[int, Label]:
@@ -95,11 +98,13 @@ def find(lines: Sequence[str], folded: Sequence[str], names: bool) -> dict[int, 
     each = len(with_colon) >= 2 and len(with_colon) == len(filled)
 
     def counts(label: Label) -> bool:
-        if label.kind == "certain" or each:
+        if label.kind == "certain":
             return True
         if count[label.key] >= 2:
             return mostly or not label.lower
-        return label.proper and (mostly or label.line == filled[0])
+        if each and (label.lower or label.proper):
+            return True
+        return label.proper and not label.leads_in and (mostly or label.line == filled[0])
 
     found = [label for label in with_colon if counts(label)]
     known = {label.key for label in found}
@@ -115,7 +120,7 @@ def _possible(number: int, line: str, folded: str) -> Label | None:
     # The first blanks are not part of the reach: a script may be indented.
     skip = len(folded) - len(folded.lstrip(f" {INVISIBLE}"))
     match = _LABEL.match(folded, skip, skip + REACH)
-    if match is None or _is_address_or_time(folded, match):
+    if match is None or _is_no_label(folded, match):
         return None
     group = "bracket" if match["bracket"] else "name"
     text = line[match.start(group) : match.end(group)].replace(INVISIBLE, "").strip(" *_")
@@ -125,7 +130,6 @@ def _possible(number: int, line: str, folded: str) -> Label | None:
     if kind is None:
         return None
     follows = folded[match.end() :].lstrip(f" {INVISIBLE}\"'“‘(")[:1]
-    words = plain.split()
     return Label(
         line=number,
         start=match.start("all"),
@@ -134,8 +138,9 @@ def _possible(number: int, line: str, folded: str) -> Label | None:
         text=text,
         key=_key(lowered),
         kind=kind,
-        lower=words[0][0].islower(),
-        proper=not follows.islower() and not any(word[0].islower() for word in words),
+        lower=plain[0].islower(),
+        proper=_is_proper(plain),
+        leads_in=follows.islower(),
     )
 
 
@@ -159,6 +164,12 @@ def _kind(
     return "name"
 
 
+def _is_proper(plain: str) -> bool:
+    if re.search(f"[{CJK}]", plain):
+        return len(plain) <= CHINESE_NAME
+    return not any(word[0].islower() for word in plain.split())
+
+
 def _key(lowered: str) -> str:
     speaker = _ONE_SPEAKER.fullmatch(lowered)
     number = speaker[1] if speaker else lowered
@@ -171,9 +182,9 @@ def _columns(text: str) -> int:
     return len(text) + len(re.findall(f"[{CJK}]", text))
 
 
-def _is_address_or_time(folded: str, match: re.Match[str]) -> bool:
-    """`http://…`, `C:\\…`, `std::…`, or the 10 of 10:30."""
+def _is_no_label(folded: str, match: re.Match[str]) -> bool:
+    """`http://…`, `C:\\…`, `std::…`, the 10 of 10:30, or `Yes :)`."""
     if not match["colon"]:
         return False
     before, behind = folded[match.start("colon") - 1], folded[match.end("colon") : match.end("colon") + 2]
-    return behind.startswith(("\\", ":", "//")) or (before.isdecimal() and behind[:1].isdecimal())
+    return behind.startswith(("\\", ":", "//", ")", "-)")) or (before.isdecimal() and behind[:1].isdecimal())

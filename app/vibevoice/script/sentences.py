@@ -10,7 +10,7 @@ WRAPPED = 50
 SHORT = 24
 """Columns under which a piece of a long turn is no turn of its own."""
 
-_END = re.compile(rf"(?<![.!?。！？…])[.!?。！？…]++[\"'”’」』》)\]]*+(?=\s|[{CJK}]|$)")
+_END = re.compile(rf"(?<![.!?。！？…])[.!?。！？…]++[\"'”’」』》)\]]*+(?=[\s{CJK}“‘「『《]|$)")
 _ENDS = re.compile(r"[.!?。！？…;；:：][\"'”’」』》)\]]*\s*$")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(\"'])(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|vs|cf|Fig|Vol|Ch|pp?"
