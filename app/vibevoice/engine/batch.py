@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..script import Turn
 from . import noise
 from .checkpoint import Checkpoint
 from .frame import Slots
-from ..script import Turn
 from .generation import End, Frame, Generation, PartEnd, Spoken
 from .memory import PAGE, Extent, pages_for
 from .parts import Parts

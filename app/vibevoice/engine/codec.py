@@ -13,7 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import rms_norm
+from .layers import Norm
+
+# Elements that an elementwise operator should find in a row.
+ROW = 1024
 
 
 class Convolution:
@@ -23,7 +26,7 @@ class Convolution:
         self, weight: Tensor, bias: Tensor, channels: int, kernel: int, stride: int, up: int
     ) -> None:
         """`weight` [up * outputs, kernel * channels] takes a window, oldest first; `bias` [up * outputs]."""
-        self.weight, self.bias = weight.contiguous(), bias.contiguous()
+        self.weight, self.bias = weight.contiguous().t(), bias.contiguous()
         self.channels, self.kernel, self.stride, self.up = channels, kernel, stride, up
         self.past = kernel - stride
 
@@ -56,48 +59,54 @@ class Convolution:
         windows = window.as_strided(
             (batch, count, self.kernel * self.channels), (row, self.stride * self.channels, 1)
         )
-        return F.linear(windows, self.weight, self.bias).view(batch, count * self.up, -1)
+        out = torch.addmm(self.bias, windows.reshape(-1, self.kernel * self.channels), self.weight)
+        return out.view(batch, count * self.up, -1)
 
 
 class Block:
     """A ConvNeXt block: depthwise convolution, then a feed-forward layer, each behind a norm."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, steps: int) -> None:
+        """`steps` of time come with each frame."""
         conv = layer.mixer.conv
         self.channels, self.past = conv.in_channels, conv.kernel_size[0] - 1
-        self.norm, self.eps = layer.norm.weight.detach(), layer.norm.variance_epsilon
-        self.ffn_norm = layer.ffn_norm.weight.detach()
-        self.up, self.up_bias = layer.ffn.linear1.weight.detach(), layer.ffn.linear1.bias.detach()
-        # The gains that scale each branch are part of its last weights.
+        self.norm = Norm(layer.norm.weight.detach(), layer.norm.variance_epsilon, weighted=False)
+        self.ffn_norm = Norm(layer.ffn_norm.weight.detach(), layer.ffn_norm.variance_epsilon, weighted=False)
+        # The norms' weights, and the gains that scale each branch, are part of the weights beside them.
         gain, ffn_gain = layer.gamma.detach(), layer.ffn_gamma.detach()
-        self.kernels = (conv.weight.detach() * gain[:, None, None]).contiguous()  # [channels, 1, 7]
-        self.taps = self.kernels[:, 0].t().contiguous()
+        self.kernels = conv.weight.detach() * (gain * layer.norm.weight.detach())[:, None, None]
         self.bias = conv.bias.detach() * gain
-        self.down = (layer.ffn.linear2.weight.detach() * ffn_gain[:, None]).t().contiguous()
-        self.down_bias = layer.ffn.linear2.bias.detach() * ffn_gain
+        self.up = (layer.ffn.linear1.weight.detach() * layer.ffn_norm.weight.detach()).t()
+        self.up_bias = layer.ffn.linear1.bias.detach()
+        self.down = (layer.ffn.linear2.weight.detach() * ffn_gain[:, None]).t()
+        # Steps of few channels are taken several at a time: a processor likes long rows.
+        tile = max(
+            n for n in range(1, steps + 1) if steps % n == 0 and n * self.channels <= max(ROW, self.channels)
+        )
+        self.row = tile * self.channels
+        self.taps = self.kernels[:, 0].t().repeat(1, tile).unbind()
+        self.bias_row = self.bias.repeat(tile)
+        self.down_bias = (layer.ffn.linear2.bias.detach() * ffn_gain).repeat(tile)
 
     def __call__(self, x: Tensor, past: Tensor) -> Tensor:
         """[batch, steps, channels], and the same shape out; `past` [batch, 6, channels]."""
-        window = torch.cat([past, rms_norm(x, self.norm, self.eps)], 1)
+        window = torch.cat([past, self.norm(x.view(-1, self.channels)).view_as(x)], 1)
         past.copy_(window[:, x.shape[1] :])
-        x = self._mixed(x, window)
-        inner = F.gelu(F.linear(rms_norm(x, self.ffn_norm, self.eps), self.up, self.up_bias))
-        x = x + self.down_bias
-        return torch.addmm(x.view(-1, self.channels), inner.view(-1, inner.shape[-1]), self.down).view_as(x)
+        mixed = self._mixed(x, window)
+        inner = F.gelu(torch.addmm(self.up_bias, self.ffn_norm(mixed.view(-1, self.channels)), self.up))
+        mixed = (mixed.view(-1, self.row) + self.down_bias).view(-1, self.channels)
+        return torch.addmm(mixed, inner, self.down).view_as(x)
 
     def _mixed(self, x: Tensor, window: Tensor) -> Tensor:
-        steps = x.shape[1]
+        batch, steps, _ = x.shape
         if x.is_cuda:
-            return x + F.conv1d(
-                window.transpose(1, 2), self.kernels, self.bias, groups=self.channels
-            ).transpose(1, 2)
+            mixed = F.conv1d(window.transpose(1, 2), self.kernels, self.bias, groups=self.channels)
+            return x + mixed.transpose(1, 2)
         # On a CPU a call of conv1d costs more than all of its taps.
-        x = x + self.bias
-        if steps == 1:
-            return x.add_((window * self.taps).sum(1, keepdim=True))
-        for tap, weight in enumerate(self.taps.unbind()):
-            x.addcmul_(window[:, tap : tap + steps], weight)
-        return x
+        rows = x.view(batch, -1, self.row) + self.bias_row
+        for tap, weight in enumerate(self.taps):
+            rows.addcmul_(window.narrow(1, tap, steps).view(batch, -1, self.row), weight)
+        return rows.view_as(x)
 
 
 class Stack:
@@ -133,21 +142,23 @@ class Stack:
 
 def decoder(model: Any) -> Stack:
     """From latents [batch, frames, latent] to samples [batch, frames * 3200, 1]."""
-    parts: list[Convolution | Block] = [
-        Convolution.plain(model.stem.conv.conv),
-        *map(Block, model.stem.stage),
-    ]
+    steps = 1
+    parts: list[Convolution | Block] = [Convolution.plain(model.stem.conv.conv)]
+    parts += [Block(layer, steps) for layer in model.stem.stage]
     for layer in model.conv_layers:
-        parts += [Convolution.transposed(layer.convtr.convtr), *map(Block, layer.stage)]
+        parts.append(widened := Convolution.transposed(layer.convtr.convtr))
+        steps *= widened.up
+        parts += [Block(block, steps) for block in layer.stage]
     return Stack([*parts, Convolution.plain(model.head.conv)])
 
 
-def encoder(model: Any) -> Stack:
-    """From samples [batch, frames * 3200, 1] to features [batch, frames, features]."""
-    parts: list[Convolution | Block] = [
-        Convolution.plain(model.stem.conv.conv),
-        *map(Block, model.stem.stage),
-    ]
+def encoder(model: Any, hop: int) -> Stack:
+    """From samples [batch, frames * hop, 1] to features [batch, frames, features]."""
+    steps = hop
+    parts: list[Convolution | Block] = [Convolution.plain(model.stem.conv.conv)]
+    parts += [Block(layer, steps) for layer in model.stem.stage]
     for layer in model.conv_layers:
-        parts += [Convolution.plain(layer.conv.conv), *map(Block, layer.stage)]
+        parts.append(narrowed := Convolution.plain(layer.conv.conv))
+        steps //= narrowed.stride
+        parts += [Block(block, steps) for block in layer.stage]
     return Stack([*parts, Convolution.plain(model.head.conv)])

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .layers import joined, rms_norm
+from .layers import Norm, joined
 from .solver import Schedule
 
 
@@ -20,16 +20,16 @@ class Head:
 
     def __init__(self, module: Any, schedule: Schedule) -> None:
         self.schedule = schedule
-        self.condition = module.cond_proj.weight.detach()
+        self.condition = module.cond_proj.weight.detach().t()
         self.dtype = self.condition.dtype
         # Guidance and solver never work in less than float32: their coefficients are no bfloat16 numbers.
         self.wide = torch.promote_types(self.dtype, torch.float32)
-        self.enter = module.noisy_images_proj.weight.detach()
-        self.leave = module.final_layer.linear_2.weight.detach()
-        self.final_eps = module.final_layer.rms_norm_eps
+        self.enter = module.noisy_images_proj.weight.detach().t()
+        self.leave = module.final_layer.linear_2.weight.detach().t()
+        width = self.condition.shape[0]
+        self.norm = Norm(self.condition.new_empty(width), module.final_layer.rms_norm_eps, weighted=False)
         self.layers = [_Layer(layer) for layer in module.layers]
         self.modulate, _ = joined([*(one.linear for one in module.layers), module.final_layer.linear_1])
-        width = self.condition.shape[0]
         # Where a layer multiplies by 1 + scale, the 1 is a bias.
         one = torch.zeros(3 * len(self.layers) + 2, width, dtype=self.dtype, device=self.condition.device)
         one[1 : 3 * len(self.layers) : 3] = 1
@@ -51,7 +51,7 @@ class Head:
             guidance: [n, 1], in the wide type.
         """
         n = noise.shape[0]
-        inner = F.silu(F.linear(condition, self.condition) + self.times)
+        inner = F.silu(torch.mm(condition, self.condition) + self.times)
         modulations = F.linear(inner, self.modulate, self.one).unflatten(-1, (3 * len(self.layers) + 2, -1))
         draws = noise.unbind(1)
         x, clean = draws[0].to(self.dtype).to(self.wide), None
@@ -69,20 +69,19 @@ class Head:
 
     def _velocity(self, x: Tensor, modulations: Tensor) -> Tensor:
         """[2 * n, latent] from latents [n, latent]: both branches denoise the same one."""
-        h = F.linear(x, self.enter).repeat(2, 1)
+        h = torch.mm(x, self.enter).repeat(2, 1)
         *layers, shift, scale = modulations.unbind(-2)
         for layer, *own in zip(self.layers, layers[0::3], layers[1::3], layers[2::3], strict=True):
             h = layer(h, *own)
-        return F.linear(torch.addcmul(shift, rms_norm(h, None, self.final_eps), scale), self.leave)
+        return torch.mm(torch.addcmul(shift, self.norm(h), scale), self.leave)
 
 
 class _Layer:
     def __init__(self, module: Any) -> None:
-        self.norm, self.eps = module.norm.weight.detach(), module.norm.variance_epsilon
-        self.gate_up, _ = joined([module.ffn.gate_proj, module.ffn.up_proj])
-        self.down = module.ffn.down_proj.weight.detach()
+        self.norm = Norm(module.norm.weight.detach(), module.norm.variance_epsilon)
+        gate_up, _ = joined([module.ffn.gate_proj, module.ffn.up_proj])
+        self.gate_up, self.down = gate_up.t(), module.ffn.down_proj.weight.detach().t()
 
     def __call__(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
-        inner = torch.addcmul(shift, rms_norm(h, self.norm, self.eps), scale)
-        opened, up = F.linear(inner, self.gate_up).chunk(2, -1)
-        return torch.addcmul(h, gate, F.linear(F.silu(opened) * up, self.down))
+        opened, up = torch.mm(torch.addcmul(shift, self.norm(h), scale), self.gate_up).chunk(2, -1)
+        return torch.addcmul(h, gate, torch.mm(F.silu(opened).mul_(up), self.down))

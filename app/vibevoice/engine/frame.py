@@ -48,14 +48,14 @@ class Slots:
             self.x[:n].repeat(2, 1), self.store, self.base[:, :n].flatten(), length.flatten(), longest
         )
         mark = parts.scores(hidden[:n]).argmax(-1)
-        latent = parts.head(hidden, self.noise[:n], self.guidance[:n])[:, None]
+        latent = parts.head(hidden, self.noise[:n], self.guidance[:n])
         decoder_state, listener_state = self.codec[:n].split(
             (parts.decoder.state_size, parts.listener.state_size), -1
         )
-        samples = parts.decode(latent, decoder_state)
-        features = parts.listener(samples, listener_state)
+        samples = parts.decode(latent[:, None], decoder_state)
+        features = parts.listener(samples, listener_state)[:, 0]
         speaks = mark == marks.speak
-        joined = parts.join(latent, features)[:, 0]
+        joined = parts.join(latent, features)
         self.x[:n] = torch.where(speaks[:, None], joined, F.embedding(mark, parts.mark_embeds))
         self.codec[:n].masked_fill_(~speaks[:, None], 0)
         # The branch without text hears frames only: what a step without one wrote there is overwritten. At a
@@ -65,7 +65,7 @@ class Slots:
         length[0].add_(1)
         length.mul_(self.live[:n])
         self.samples[:n] = samples[..., 0]
-        self.state[:n] = torch.cat((latent, features), -1)[:, 0]
+        self.state[:n] = torch.cat((latent, features), -1)
         self.mark[:n] = mark
 
     def enter(self, slot: int, x: Tensor, lengths: tuple[int, int], extents: tuple[Extent, Extent]) -> None:

@@ -6,7 +6,6 @@ is looked at. All are captured before anybody speaks: a capture in the middle wo
 
 import logging
 import time
-
 from typing import Any
 
 import torch

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
 
-from .layers import joined, rms_norm
+from .layers import Norm, joined
 from .memory import PAGE, Store
 
 # A prompt is read in pieces of this many tokens, which bounds what its attention takes.
@@ -27,19 +27,17 @@ class Reach:
             self.pages = (base[:, None] // PAGE + pages).to(torch.int32)
             self.starts = torch.arange(len(base) + 1, dtype=torch.int32, device=base.device)
         else:
-            self.spans = [(at, at + count) for at, count in zip(base.tolist(), used.tolist(), strict=True)]
+            self.spans = list(zip(base.tolist(), used.tolist(), strict=True))
 
-    def attend(self, query: Tensor, layer: Tensor) -> Tensor:
-        """[rows, heads, width] from queries of that shape and a layer's [tokens, 2, heads, width]."""
-        heads = layer.shape[2]
+    def attend(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """[rows, heads * width] from queries [rows, heads, width] and a layer's part of the store."""
         if query.is_cuda:
             from torch.nn.attention.varlen import varlen_attn
 
-            paged = layer.unflatten(0, (-1, PAGE))
+            paged = [store[0].unflatten(1, (-1, PAGE)).permute(1, 2, 0, 3) for store in (keys, values)]
             out = varlen_attn(
                 query,
-                paged[:, :, 0],
-                paged[:, :, 1],
+                *paged,
                 self.starts,
                 None,
                 1,
@@ -49,14 +47,14 @@ class Reach:
                 block_table=self.pages,
             )
             assert isinstance(out, Tensor)
-            return out
+            return out.flatten(1)
         # Query heads that share keys are one query after another to those keys.
-        grouped = query.unflatten(1, (heads, -1))
-        rows = []
-        for row, (start, end) in zip(grouped.unbind(), self.spans, strict=True):
-            keys, values = layer[start:end].permute(1, 2, 0, 3).unbind()
-            rows.append(F.scaled_dot_product_attention(row[None], keys[None], values[None]))
-        return torch.cat(rows).flatten(1, 2)
+        rows = query.view(len(query), 1, keys.shape[1], -1, query.shape[2]).unbind()
+        found = [
+            F.scaled_dot_product_attention(row, keys.narrow(2, *span), values.narrow(2, *span))
+            for row, span in zip(rows, self.spans, strict=True)
+        ]
+        return torch.cat(found).view(len(query), -1)
 
 
 class LanguageModel:
@@ -68,7 +66,7 @@ class LanguageModel:
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.width = module.layers[0].self_attn.head_dim
         self.embed = module.embed_tokens.weight.detach()
-        self.norm, self.eps = module.norm.weight.detach(), config.rms_norm_eps
+        self.norm = Norm(module.norm.weight.detach(), config.rms_norm_eps)
         self.layers = [_Layer(layer) for layer in module.layers]
         rotary = module.rotary_emb
         angles = torch.outer(
@@ -101,17 +99,16 @@ class LanguageModel:
         """
         place, reach = base + length, Reach(base, length + 1, longest)
         cos, sin = self.cos[length][:, None], self.sin[length][:, None]
-        for number, layer in enumerate(self.layers):
-            keys = store.layer(number)
+        for layer, (keys, values) in zip(self.layers, store.layers, strict=True):
             query, key, value = self._project(layer, x, cos, sin)
-            keys[:, 0].index_copy_(0, place, key)
-            keys[:, 1].index_copy_(0, place, value)
-            x = layer.finish(x, reach.attend(query, keys).flatten(1))
-        return rms_norm(x, self.norm, self.eps)
+            keys.index_copy_(2, place, key.transpose(0, 1)[None])
+            values.index_copy_(2, place, value.transpose(0, 1)[None])
+            x = layer.finish(x, reach.attend(query, keys, values))
+        return self.norm(x)
 
     def prefill(self, x: Tensor, store: Store, base: int, start: int = 0) -> None:
         """Read a prompt [tokens, hidden] into a run of the store, behind the `start` tokens that it has."""
-        for piece in x.split(CHUNK):
+        for piece in x.split(CHUNK) if len(x) else ():
             self._prefill(piece, store, base, start)
             start += len(piece)
 
@@ -119,15 +116,14 @@ class LanguageModel:
         end = start + len(x)
         cos, sin = self.cos[start:end, None], self.sin[start:end, None]
         mask = causal_lower_right(len(x), end) if start else None
-        for number, layer in enumerate(self.layers):
+        for layer, stored in zip(self.layers, store.layers, strict=True):
             query, key, value = self._project(layer, x, cos, sin)
-            keys = store.layer(number)[base : base + end]
-            keys[start:, 0], keys[start:, 1] = key, value
-            seen, values = keys.permute(1, 2, 0, 3).unbind()
+            keys, values = (part[:, :, base : base + end] for part in stored)
+            keys[0, :, start:], values[0, :, start:] = key.transpose(0, 1), value.transpose(0, 1)
             out = F.scaled_dot_product_attention(
                 query.transpose(0, 1)[None],
-                seen[None],
-                values[None],
+                keys,
+                values,
                 attn_mask=mask,
                 is_causal=mask is None,
                 enable_gqa=True,
@@ -136,10 +132,9 @@ class LanguageModel:
 
     def _project(self, layer: "_Layer", x: Tensor, cos: Tensor, sin: Tensor) -> Sequence[Tensor]:
         """Queries, keys, values [rows, heads, width], the first two turned to their positions."""
-        joint = F.linear(rms_norm(x, layer.norm, layer.eps), layer.qkv, layer.qkv_bias)
-        joint = joint.unflatten(1, (-1, self.width))
+        joint = torch.addmm(layer.qkv_bias, layer.norm(x), layer.qkv).view(len(x), -1, self.width)
         turned, value = joint.split((self.heads + self.kv_heads, self.kv_heads), 1)
-        swapped = turned.unflatten(2, (2, -1)).flip(2).flatten(2)
+        swapped = turned.roll(self.width // 2, 2)
         turned = torch.addcmul(turned * cos, swapped, sin)
         query, key = turned.split((self.heads, self.kv_heads), 1)
         return query, key, value
@@ -148,15 +143,16 @@ class LanguageModel:
 class _Layer:
     def __init__(self, module: Any) -> None:
         attention = module.self_attn
-        self.qkv, self.qkv_bias = joined([attention.q_proj, attention.k_proj, attention.v_proj])
-        self.out = attention.o_proj.weight.detach().t()
-        self.norm, self.eps = module.input_layernorm.weight.detach(), module.input_layernorm.variance_epsilon
-        self.mlp_norm = module.post_attention_layernorm.weight.detach()
-        self.gate_up, _ = joined([module.mlp.gate_proj, module.mlp.up_proj])
-        self.down = module.mlp.down_proj.weight.detach().t()
+        qkv, self.qkv_bias = joined([attention.q_proj, attention.k_proj, attention.v_proj])
+        self.qkv, self.out = qkv.t(), attention.o_proj.weight.detach().t()
+        first, second = module.input_layernorm, module.post_attention_layernorm
+        self.norm = Norm(first.weight.detach(), first.variance_epsilon)
+        self.mlp_norm = Norm(second.weight.detach(), second.variance_epsilon)
+        gate_up, _ = joined([module.mlp.gate_proj, module.mlp.up_proj])
+        self.gate_up, self.down = gate_up.t(), module.mlp.down_proj.weight.detach().t()
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """[rows, hidden] of the layer's input and of what its attention found [rows, heads * width]."""
         x = torch.addmm(x, attended, self.out)
-        gate, up = F.linear(rms_norm(x, self.mlp_norm, self.eps), self.gate_up).chunk(2, -1)
-        return torch.addmm(x, F.silu(gate) * up, self.down)
+        gate, up = torch.mm(self.mlp_norm(x), self.gate_up).chunk(2, -1)
+        return torch.addmm(x, F.silu(gate).mul_(up), self.down)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 # Tokens. Flash attention reads paged stores in multiples of this.
 PAGE = 256
@@ -23,7 +22,7 @@ class Extent:
 
 
 class Store:
-    """Keys and values of every layer, [layers, tokens, 2, heads, width], given out in runs of pages.
+    """Keys and values of every layer, [layers, 2, heads, tokens, width], given out in runs of pages.
 
     A stream's memory is one run, reserved for all of its length when it is let in: what is running never has
     to be thrown out, and a row's keys are one slice. The first page belongs to the slots that have no stream.
@@ -34,8 +33,9 @@ class Store:
     ) -> None:
         """`pages` that streams may have; one more is kept."""
         # On a CPU what nobody has written to takes no memory.
-        shape = (layers, (1 + pages) * PAGE, 2, heads, width)
-        self.data = torch.zeros(shape, dtype=dtype, device=device)
+        shape = (layers, 2, 1, heads, (1 + pages) * PAGE, width)
+        self.layers = [tuple(layer) for layer in torch.zeros(shape, dtype=dtype, device=device)]
+        """Keys and values of each layer, both [1, heads, tokens, width]."""
         self.pages = pages
         self._free = [Extent(1, pages)]
 
@@ -65,10 +65,6 @@ class Store:
                 one = Extent(merged[-1].page, merged.pop().pages + one.pages)
             merged.append(one)
         self._free = merged
-
-    def layer(self, number: int) -> Tensor:
-        """[tokens, 2, heads, width]: keys and values of one layer."""
-        return self.data[number]
 
 
 def pages_for(tokens: int) -> int:

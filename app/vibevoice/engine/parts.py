@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from . import codec
@@ -50,8 +49,8 @@ class Parts:
         self.language = LanguageModel(model.language_model, self.context)
         self.head = Head(model.diffusion_head, schedule)
         self.decoder = codec.decoder(model.audio_tower.decoder)
-        self.listener = codec.encoder(model.semantic_tokenizer_encoder)
-        self.voice_encoder = codec.encoder(model.audio_tower.encoder)
+        self.listener = codec.encoder(model.semantic_tokenizer_encoder, self.hop)
+        self.voice_encoder = codec.encoder(model.audio_tower.encoder, self.hop)
         self.acoustic = Connector(model.multi_modal_projector)
         self.semantic = Connector(model.semantic_connector)
         self.scale = model.latent_scaling_factor.detach()
@@ -67,7 +66,7 @@ class Parts:
             end=ids.index(config.audio_eos_token_id),
             stop=ids.index(config.eos_token_id),
         )
-        self.mark_scores = whole.lm_head.weight.detach()[ids].clone()
+        self.mark_scores = whole.lm_head.weight.detach()[ids].t()
         self.mark_embeds = self.language.embed[ids].clone()
         self.pad_id: int = config.audio_token_id
         for parameter in whole.parameters():
@@ -82,7 +81,7 @@ class Parts:
         return self.decoder(latents / self.scale - self.bias, state)
 
     def join(self, latents: Tensor, features: Tensor) -> Tensor:
-        """What the language model reads of a spoken frame: [..., hidden] of its latents and features."""
+        """What the language model reads of spoken frames: [frames, hidden] of their latents and features."""
         return self.acoustic(latents) + self.semantic(features)
 
     def encode_voice(self, samples: Tensor) -> Tensor:
@@ -114,7 +113,7 @@ class Parts:
 
     def scores(self, hidden: Tensor) -> Tensor:
         """Of the four marks [n, 4] by the last hidden states [n, hidden], in float32 as the reference."""
-        return F.linear(hidden, self.mark_scores).float()
+        return torch.mm(hidden, self.mark_scores).float()
 
 
 def _pieces(frames: Tensor, wanted: int) -> Iterator[tuple[Tensor, int]]:
