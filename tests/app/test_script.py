@@ -100,7 +100,7 @@ def test_a_fifth_speaker_is_refused_with_place_name_and_the_other_four() -> None
         parse(script)
     assert str(refused.value) == (
         "Line 6, column 3: 'Eve' would be speaker 5, but 4 are the most: Ana, Ben, Carl, 4. "
-        "Give these lines to one of them."
+        "Give these lines to one of them, or drop the colon if it is no name."
     )
 
 

@@ -1,7 +1,7 @@
 """Who speaks is told from labels, and labels from prose."""
 
 import pytest
-from vibevoice.script import Rules, Turn, parse
+from vibevoice.script import Rules, ScriptError, Turn, parse
 
 
 def cast(script: str, rules: Rules = Rules()) -> tuple[str, ...]:  # noqa: B008
@@ -53,6 +53,21 @@ def test_an_explicit_label_counts_wherever_it_stands(line: str, name: str) -> No
     assert [turn.speaker for turn in script.turns] == [0, 1, 1]
 
 
+def test_numbered_speakers_in_one_line_are_told_apart() -> None:
+    assert parse(
+        "Speaker 1: Hello. Speaker 2: Hi! speaker 1： 你好。Speaker 2:\nBye. Speaker 3 is absent."
+    ).turns == (
+        Turn(0, "Hello."),
+        Turn(1, "Hi!"),
+        Turn(0, "你好."),
+        Turn(1, "Bye. Speaker 3 is absent."),
+    )
+    with pytest.raises(ScriptError, match=r"^Line 1, column 26: This pause"):
+        parse("Speaker 1: A. Speaker 2: [pause:1s")
+    with pytest.raises(ScriptError, match=r"^Line 2, column 58: 'Speaker 5' would be speaker 5"):
+        parse("\n Speaker 1: A. Speaker 2: B. Speaker 3: C. Speaker 4: D. Speaker 5: E")
+
+
 @pytest.mark.parametrize(
     "pair",
     [
@@ -76,6 +91,7 @@ def test_labels_that_mean_the_same_are_one_speaker(pair: tuple[str, str]) -> Non
     [
         ("Ana: Hello.", ("Ana",)),
         ("Ana: Hi.\nBen: Hello.", ("Ana", "Ben")),
+        ("---\n\nAna: Hi.\nSo be it.\nAmen.", ("Ana",)),
         ("ana: hi\nben: hello", ("ana", "ben")),
         ("Ana: Hi.\nHow are you?\nBen: Fine.\nAnd you?", ("Ana", "Ben")),
         ("Dr. Jane O'Neil: Good morning.\nJean-Luc: Good morning.", ("Dr. Jane O'Neil", "Jean-Luc")),

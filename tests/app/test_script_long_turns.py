@@ -38,7 +38,7 @@ def test_each_part_is_as_long_as_it_may_be() -> None:
     [
         "Dr. Smith met Mr. J. K. Jones at 3.14 p.m. in the U.S. Capitol, e.g. for tea, i.e. nothing.",
         "She asked “Why?” and left... then came back! so we went on and on and on about it?",
-        "See Fig. 3 and vol. 12 of www.example.com/a.b?c=d for more about version 1.2.3 of it.",
+        "See Fig. 3, No. 5 and vol. 12 of www.example.com/a.b?c=d for more about version 1.2.3 of it.",
         "A sentence without any end that goes on and on and on and on and on and on and on",
     ],
 )

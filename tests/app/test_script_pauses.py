@@ -72,7 +72,15 @@ def test_a_pause_goes_behind_the_last_part_of_a_long_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    "tag", ["[pause for effect]", "(pause for effect)", "[pauses]", "(pause, then a sigh)"]
+    "tag",
+    [
+        "[pause for effect]",
+        "(pause for effect)",
+        "[pauses]",
+        "(pause, then a sigh)",
+        "[break: 2 cups]",
+        "(pause:x)",
+    ],
 )
 def test_a_direction_about_a_pause_is_a_direction(tag: str) -> None:
     assert parse(f"One {tag} two.").turns == (Turn(0, "One two."),)

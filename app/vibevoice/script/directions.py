@@ -6,7 +6,8 @@ closed stays as it is written, with all that follows: a forgotten bracket should
 
 A pause is `[pause]` or `[停顿]`, for a second, or has a length behind a colon or a blank: `500ms`, `1.5s`,
 `2 seconds`, `500毫秒`, `1秒`, or a bare number of milliseconds (`[pause:500]`, as in other tools for this
-model). The same in parentheses is a pause too: `(pause)`. `[pause for effect]` is a direction.
+model). `[break …]`, `[silence …]` and the same in parentheses, `(pause)`, are pauses where they have this
+form, and directions elsewhere, as is `[pause for effect]`. But `[pause:abc]` is an error.
 """
 
 import re
@@ -30,10 +31,12 @@ LONGEST_TAG = 80
 
 _BLANK = rf"[\s{INVISIBLE}]*+"
 _PAUSE = re.compile(
-    rf"{_BLANK}(?:pause|break|silence|停顿|停頓){_BLANK}(?P<colon>[:=])?(?P<length>.*)", re.I | re.S
+    rf"{_BLANK}(?:(?P<word>pause|停顿|停頓)|break|silence){_BLANK}(?P<colon>[:=])?(?P<length>.*)",
+    re.IGNORECASE | re.DOTALL,
 )
 _LENGTH = re.compile(
-    r"(?P<number>\d{1,9}(?:\.\d{0,9})?)\s*(?P<unit>ms|msec|milliseconds?|毫秒|s|secs?|seconds?|秒钟?)?", re.I
+    r"(?P<number>\d{1,9}(?:\.\d{0,9})?)\s*(?P<unit>ms|msec|milliseconds?|毫秒|s|secs?|seconds?|秒钟?)?",
+    re.IGNORECASE,
 )
 _MILLISECONDS = ("ms", "msec", "millisecond", "milliseconds", "毫秒")
 _SOUND = re.compile(r"(?<![\w*])\*([^*\n]{1,60})\*(?![\w*])")
@@ -75,11 +78,8 @@ def find(text: str, rules: Rules, place: Callable[[int], tuple[int, int]]) -> li
                 cuts.append(cut)
     if rules.pauses:
         for start in opened:
-            if (
-                text[start] == "["
-                and (match := _PAUSE.match(text[start + 1 : start + 40]))
-                and match["colon"]
-            ):
+            tag = _PAUSE.match(text[start + 1 : start + LONGEST_TAG]) if text[start] == "[" else None
+            if tag and tag["word"] and tag["colon"]:
                 raise ScriptError("This pause has no end: add ']'.", *place(start))
     return _with_sounds(text, cuts) if rules.directions else cuts
 
@@ -91,7 +91,7 @@ def _cut(
     if rules.pauses and (match := _PAUSE.fullmatch(text[start + 1 : min(end - 1, start + LONGEST_TAG)])):
         length = match["length"].replace(INVISIBLE, "").strip()
         pause_ms = _milliseconds(length, bare=not match["colon"])
-        strict = square and (match["colon"] or length[:1].isdecimal())
+        strict = square and match["word"] and (match["colon"] or length[:1].isdecimal())
         if strict and pause_ms is None:
             shown = " ".join(text[start:end].replace(INVISIBLE, "").split())
             shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
@@ -124,9 +124,8 @@ def _with_sounds(text: str, cuts: list[Cut]) -> list[Cut]:
     free = []
     for match in _SOUND.finditer(text):
         before = bisect_right(starts, match.start())
-        covered = (before and cuts[before - 1].end > match.start()) or bisect_right(
-            starts, match.end()
-        ) > before
-        if not covered and is_direction(match[1].strip().casefold()):
+        inside = before > 0 and cuts[before - 1].end > match.start()
+        around = bisect_right(starts, match.end()) > before
+        if not inside and not around and is_direction(match[1].strip().casefold()):
             free.append(Cut(*match.span()))
     return sorted(cuts + free, key=lambda cut: cut.start)

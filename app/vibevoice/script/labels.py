@@ -18,7 +18,8 @@ in a script without other labels, if at least half of the lines begin so, not in
 is known for a direction (`[Music]`, `【笑】`).
 
 Before a label may stand bullets, a time (`[00:12]`) or emphasis (`**Ana:** Hello`), between it and the colon
-a direction (`Ana (laughing): …`). Case, width and blanks do not tell labels apart, and `[1]` is `Speaker 1`.
+a direction (`Ana (laughing): …`). `Speaker 2:` counts within a line, too, behind a sentence's end. Case,
+width and blanks do not tell labels apart, and `[1]` is `Speaker 1`.
 """
 
 import re
@@ -57,6 +58,7 @@ _ROLE = re.compile(
     r"speaker|host|co-?host|guest|narrator|moderator|interviewer|interviewee|announcer"
     r"|主持人|主持|嘉宾|嘉賓|旁白|解说|解說|记者|記者|主播|采访者|受访者"
 )
+_WITHIN = re.compile(r"[.!?。！？…\"”’)\]]\s{0,3}(?=speaker\s?\d{1,3}\s{0,2}:)", re.IGNORECASE)
 _ONE_SPEAKER = re.compile(r"(?:speaker|spk|说话人|說話人|发言人|發言人)\s*[-_#.]?\s*(\d{1,4})")
 
 
@@ -91,7 +93,7 @@ def find(lines: Sequence[str], folded: Sequence[str], names: bool) -> dict[int, 
         for number, line in enumerate(folded)
         if (label := _possible(number, lines[number], line)) and (names or label.kind == "certain")
     ]
-    filled = [number for number, line in enumerate(folded) if line.strip(f" {INVISIBLE}")]
+    filled = [number for number, line in enumerate(folded) if any(map(str.isalnum, line))]
     with_colon = [label for label in possible if label.kind != "bracket"]
     count = Counter(label.key for label in with_colon)
     mostly = len(with_colon) >= 2 and 2 * len(with_colon) >= len(filled)
@@ -114,6 +116,14 @@ def find(lines: Sequence[str], folded: Sequence[str], names: bool) -> dict[int, 
     elif len(brackets) >= 2 and 2 * len(brackets) >= len(filled):
         found = brackets
     return {label.line: label for label in found}
+
+
+def split(folded: str) -> list[int]:
+    """Where the parts of a line begin that each have a `Speaker 2:` after a sentence's end; the first is 0.
+
+    Scripts lose their line ends on the way through JSON and chat windows, and no prose has this form.
+    """
+    return [0, *(match.end() for match in _WITHIN.finditer(folded))]
 
 
 def _possible(number: int, line: str, folded: str) -> Label | None:

@@ -55,7 +55,7 @@ class Rules:
     """What is done to a script besides telling its speakers apart. Each rule can be switched off."""
 
     names: bool = True
-    """`Ana: …` and `[Ana] …` are labels. Off: only `Speaker 1`, `[1]`, `角色A` and the like are."""
+    """`Ana: …` and `[Ana] …` are labels where a script has such. Off: only what always is (labels.py)."""
     directions: bool = True
     """What stands in parentheses, half or full width, is not spoken, nor are sounds like `*sighs*`."""
     brackets: bool = True

@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from . import directions, labels, sentences, wording
 from .characters import INVISIBLE, fold, visible
@@ -14,9 +15,22 @@ MAX_SILENCE_MS = 600_000
 
 # The tokenizer would take these for its own control tokens, and the placeholders of voices among them.
 _CONTROL_TOKEN = re.compile(r"<\|[^|<>]*\|>")
-DEFAULT = Rules()
+_ALL_RULES = Rules()
 _DEFAULT_LABEL = "Speaker 1"
 _BLANKS = f" {INVISIBLE}"
+_UNLESS = {"certain": "", "name": ", or drop the colon if it is no name", "bracket": ""}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line, or what stands in a line from a second label on."""
+
+    text: str
+    folded: str
+    line: int
+    """From 1."""
+    column: int
+    """Of its first character, from 1."""
 
 
 @dataclass
@@ -24,18 +38,20 @@ class _Speech:
     """What a speaker says in lines that follow each other, put together from parts of these."""
 
     label: labels.Label | None
+    label_place: tuple[int, int]
     parts: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     places: list[tuple[int, int]] = field(default_factory=list)
     length: int = 0
 
-    def add(self, text: str, line: int, start: int, between: str) -> None:
-        """Add the text that begins at index `start` of a line, after `between` if it is not the first."""
+    def add(self, row: _Row, start: int, end: int, between: str) -> None:
+        """Add what stands between two indices of a row, after `between` if it is not the first."""
+        text = row.text[start:end]
         if self.parts:
             self.parts.append(between)
             self.length += len(between)
         self.starts.append(self.length)
-        self.places.append((line + 1, start + 1))
+        self.places.append((row.line, row.column + start))
         self.parts.append(text)
         self.length += len(text)
 
@@ -46,7 +62,7 @@ class _Speech:
         return line, column + index - self.starts[part]
 
 
-def parse(script: str, rules: Rules = DEFAULT) -> Script:
+def parse(script: str, rules: Rules = _ALL_RULES) -> Script:
     """Read a script.
 
     A pause belongs to the turn before it, whoever speaks; one before anything is said is dropped, for sound
@@ -55,16 +71,10 @@ def parse(script: str, rules: Rules = DEFAULT) -> Script:
     Raises ScriptError, with line and column, for a fifth speaker, a control token of the model and a pause
     that is malformed or longer than 10 seconds; without, for a script in which nobody says anything.
     """
-    lines = [visible(line) for line in script.removeprefix("\ufeff").splitlines()]
-    if rules.markdown:
-        lines = [wording.unlink(line) for line in lines]
-    folded = [fold(line) for line in lines]
-    for number, line in enumerate(folded, start=1):
-        _refuse_control_tokens(line, number, 1)
     cast = _Cast()
     turns: list[Turn] = []
     silence = 0
-    for speech in _speeches(lines, folded, rules):
+    for speech in _speeches(_rows(script, rules), rules):
         for text, pause_ms, place in _pieces(speech, rules):
             silence += pause_ms
             if silence > MAX_SILENCE_MS:
@@ -76,7 +86,7 @@ def parse(script: str, rules: Rules = DEFAULT) -> Script:
             for part in _turns(text, rules):
                 # There are ways to write one so that only smoothing brings it out: `<**|endoftext|>`.
                 _refuse_control_tokens(part, *speech.place(0), exact=False)
-                turns.append(Turn(cast.number(speech.label), part))
+                turns.append(Turn(cast.number(speech.label, speech.label_place), part))
             if pause_ms and turns:
                 turns[-1] = replace(turns[-1], pause_ms=turns[-1].pause_ms + pause_ms)
     if not turns:
@@ -91,16 +101,15 @@ class _Cast:
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
 
-    def number(self, label: labels.Label | None) -> int:
-        """Raises ScriptError for one too many."""
+    def number(self, label: labels.Label | None, place: tuple[int, int]) -> int:
+        """The number of who has this label, which stands at a place. Raises ScriptError for one too many."""
         key = label.key if label else ""
         if key not in self._numbers:
             if label and len(self.names) == MAX_SPEAKERS:
                 raise ScriptError(
                     f"'{label.text}' would be speaker {MAX_SPEAKERS + 1}, but {MAX_SPEAKERS} are the most:"
-                    f" {', '.join(self.names)}. Give these lines to one of them.",
-                    label.line + 1,
-                    label.start + 1,
+                    f" {', '.join(self.names)}. Give these lines to one of them{_UNLESS[label.kind]}.",
+                    *place,
                 )
             self._numbers[key] = len(self.names)
             self.names.append(label.text if label else _DEFAULT_LABEL)
@@ -119,23 +128,36 @@ def _refuse_control_tokens(text: str, line: int, column: int, *, exact: bool = T
         )
 
 
-def _speeches(lines: list[str], folded: list[str], rules: Rules) -> Iterator[_Speech]:
+def _rows(script: str, rules: Rules) -> list[_Row]:
+    rows = []
+    for number, line in enumerate(script.removeprefix("\ufeff").splitlines(), start=1):
+        text = visible(line)
+        text = wording.unlink(text) if rules.markdown else text
+        folded = fold(text)
+        _refuse_control_tokens(folded, number, 1)
+        for start, end in pairwise([*labels.split(folded), len(text)]):
+            rows.append(_Row(text[start:end], folded[start:end], number, start + 1))
+    return rows
+
+
+def _speeches(rows: list[_Row], rules: Rules) -> Iterator[_Speech]:
     """A speech ends at an empty line or at the next label."""
-    found = labels.find(lines, folded, rules.names)
+    found = labels.find([row.text for row in rows], [row.folded for row in rows], rules.names)
     # Nobody is named yet: whoever is named first.
-    label = found[min(found)] if found else None
-    speech = _Speech(label)
-    for number, line in enumerate(lines):
-        start = 0
-        if (new := found.get(number)) or not line.strip(_BLANKS):
+    label, place = (found[min(found)] if found else None), (1, 1)
+    speech = _Speech(label, place)
+    for number, row in enumerate(rows):
+        start, end = 0, len(row.text)
+        if (new := found.get(number)) or not row.text.strip(_BLANKS):
             yield speech
-            label = new or label
-            speech = _Speech(label)
+            if new:
+                label, place = new, (row.line, row.column + new.start)
+            speech = _Speech(label, place)
         if new:
             if new.note:
-                speech.add(line[slice(*new.note)], number, new.note[0], " ")
+                speech.add(row, *new.note, between=" ")
             start = new.end
-        speech.add(line[start:], number, start, " " if new and new.note else "\n")
+        speech.add(row, start, end, " " if new and new.note else "\n")
     yield speech
 
 

@@ -13,9 +13,10 @@ SHORT = 24
 _END = re.compile(rf"(?<![.!?。！？…])[.!?。！？…]++[\"'”’」』》)\]]*+(?=[\s{CJK}“‘「『《]|$)")
 _ENDS = re.compile(r"[.!?。！？…;；:：][\"'”’」』》)\]]*\s*$")
 _ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"'])(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|vs|cf|Fig|Vol|Ch|pp?"
+    r"(?:^|[\s(\"'])(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|vs|cf"
     r"|approx|e\.g|i\.e|a\.m|p\.m|[A-Z](?:\.[A-Z])*)\.$"
 )
+_NUMBER = re.compile(r"\b(?:nos?|vols?|figs?|ch|art|sec|pp?)\.$", re.IGNORECASE)
 
 
 def join_wrapped(lines: list[str]) -> list[str]:
@@ -72,7 +73,7 @@ def _sentences(text: str) -> list[str]:
         while end < len(text) and text[end].isspace():
             end += 1
         opening = text[end : end + 2].lstrip("\"'“‘「『《(")[:1]
-        if opening.islower() or _is_abbreviation(text, match):
+        if opening.islower() or _is_abbreviation(text, match, opening):
             continue
         sentences.append(text[start:end])
         start = end
@@ -81,8 +82,10 @@ def _sentences(text: str) -> list[str]:
     return sentences
 
 
-def _is_abbreviation(text: str, match: re.Match[str]) -> bool:
-    return match[0] == "." and bool(_ABBREVIATION.search(text[max(0, match.end() - 12) : match.end()]))
+def _is_abbreviation(text: str, match: re.Match[str], opening: str) -> bool:
+    before = text[max(0, match.end() - 12) : match.end()]
+    numbered = opening.isdecimal() and _NUMBER.search(before)
+    return match[0] == "." and bool(numbered or _ABBREVIATION.search(before))
 
 
 def _columns(text: str) -> int:
