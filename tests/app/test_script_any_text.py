@@ -119,6 +119,5 @@ ADVERSARIAL = [
 
 
 @pytest.mark.parametrize("piece", ADVERSARIAL)
-@pytest.mark.parametrize("frame", ["{}", "Ana: a{}b\nBen: {}x"])
-def test_a_hundred_thousand_characters_of_anything_are_read(piece: str, frame: str) -> None:
-    parsed(frame.format(*[piece * (100_000 // len(piece) // frame.count("{"))] * 2), Rules())
+def test_a_hundred_thousand_characters_of_anything_are_read(piece: str) -> None:
+    parsed(piece * (100_000 // len(piece)) + "x", Rules())

@@ -163,9 +163,9 @@ def _speeches(rows: list[_Row], rules: Rules) -> Iterator[_Speech]:
 
 def _pieces(speech: _Speech, rules: Rules) -> Iterator[tuple[list[str], int, tuple[int, int]]]:
     """What is said between two pauses, line by line, with the pause behind it and where that is."""
-    if not speech.parts:
-        return
     text = "".join(speech.parts)
+    if not text.strip(f"{_BLANKS}\n"):
+        return
     if rules.emoji:
         text = wording.EMOTICON.sub(lambda match: INVISIBLE * len(match[0]), text)
     piece, begin = [], 0
