@@ -8,7 +8,7 @@ PYINFRA = .venv/bin/pyinfra
 export PYTHONUNBUFFERED = 1
 
 .PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-lab smoke bench-deploy \
-        bench-door knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
+        bench-door bench-engine knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -59,6 +59,9 @@ bench-deploy: venv venv-app  ## seconds from bare hosts to HTTPS, by phase
 
 bench-door: venv venv-door  ## what the door costs a request, beside no lock and basicAuth
 	@$(PYTHON) -m bench.door
+
+bench-engine: venv-app  ## what a frame of the engine costs, beside transformers' own generation
+	@PYTHONPATH=app .venv-app/bin/python -m vibevoice.bench --json $(REPORTS)/bench-engine.json
 
 # --- for operators -----------------------------------------------------------------------------------------
 

@@ -6,7 +6,9 @@ head counts text against speech and ends the generation, as a trained model woul
 """
 
 import argparse
+import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +77,11 @@ each respective speaker.\\n" -}}
 def build(folder: Path) -> None:
     """Write the checkpoint (weights, configuration, processor, tokenizer) into `folder`; always the same."""
     torch.manual_seed(SEED)
-    processor = VibeVoiceProcessor(
-        feature_extractor=VibeVoiceAcousticTokenizerFeatureExtractor(),
-        tokenizer=_tokenizer(),
-        chat_template=CHAT_TEMPLATE,
-    )
-    model = VibeVoiceForConditionalGeneration(_config(processor.tokenizer)).eval()
-    _randomise(model)
+    processor = make_processor()
+    model = VibeVoiceForConditionalGeneration(narrow_config(processor.tokenizer)).eval()
+    randomise(model)
     _teach_to_end(model, processor.tokenizer)
-    model.generation_config = _generation_config(model.config)
+    model.generation_config = generation_config(model.config)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     for file in folder.iterdir():
@@ -91,7 +89,16 @@ def build(folder: Path) -> None:
         file.chmod(0o644)
 
 
-def _tokenizer() -> Qwen2Tokenizer:
+def make_processor(special: Sequence[str] = SPECIAL, words: int = 0) -> VibeVoiceProcessor:
+    """A real processor with a vocabulary of its own: at least `words` words, then the `special` tokens."""
+    return VibeVoiceProcessor(
+        feature_extractor=VibeVoiceAcousticTokenizerFeatureExtractor(),
+        tokenizer=_tokenizer(special, words),
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+def _tokenizer(special: Sequence[str], words: int) -> Qwen2Tokenizer:
     """A byte-level BPE like Qwen2's, learned from a few lines."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -103,26 +110,41 @@ def _tokenizer() -> Qwen2Tokenizer:
     )
     # The scaffold is repeated so that its words become single tokens, apart from those of a script.
     tokenizer.train_from_iterator([SCAFFOLD] * 20 + [PROSE], trainer)
+    if missing := range(tokenizer.get_vocab_size(), words):
+        learned = json.loads(tokenizer.to_str())["model"]
+        vocabulary = learned["vocab"] | {f"<unused {number}>": number for number in missing}
+        tokenizer.model = models.BPE(vocabulary, [tuple(merge) for merge in learned["merges"]])
     fast = Qwen2Tokenizer(tokenizer_object=tokenizer, eos_token=END, pad_token=END, unk_token=END)
-    fast.add_special_tokens({"additional_special_tokens": SPECIAL[1:]})
+    fast.add_special_tokens({"additional_special_tokens": list(special[1:])})
     return fast
 
 
-def _config(tokenizer: Qwen2Tokenizer) -> VibeVoiceConfig:
-    """The 1.5B's configuration with everything narrow: 2 layers, 64 channels, thin tokenizers."""
-    codec: dict[str, Any] = {"num_filters": 4, "depths": [1, 1, 1, 1, 1, 1, 2]}
+def narrow_config(
+    tokenizer: Qwen2Tokenizer,
+    layers: int = 2,
+    depths: Sequence[int] = (1, 1, 1, 1, 1, 1, 2),
+    head_layers: int = 2,
+) -> VibeVoiceConfig:
+    """The 1.5B's configuration with everything narrow: 64 channels, tokenizers of 4 filters.
+
+    Args:
+        tokenizer: gives the vocabulary's size and its special tokens.
+        layers, depths, head_layers: of the language model, of each stage of the tokenizers, and of the
+            diffusion head. The real ones have 28, (3, 3, 3, 3, 3, 3, 8) and 4.
+    """
+    codec: dict[str, Any] = {"num_filters": 4, "depths": list(depths)}
     ids: dict[str, Any] = {name: tokenizer.convert_tokens_to_ids(token) for name, token in _roles().items()}
     return VibeVoiceConfig(
         audio_config=VibeVoiceAcousticTokenizerConfig(hidden_size=16, **codec),
         semantic_model_config=VibeVoiceAcousticTokenizerEncoderConfig(hidden_size=16, **codec),
         diffusion_head_config=VibeVoiceDiffusionHeadConfig(
-            hidden_size=HIDDEN, latent_size=16, num_hidden_layers=2, intermediate_size=3 * HIDDEN
+            hidden_size=HIDDEN, latent_size=16, num_hidden_layers=head_layers, intermediate_size=3 * HIDDEN
         ),
         text_config=Qwen2Config(
             vocab_size=len(tokenizer),
             hidden_size=HIDDEN,
             intermediate_size=2 * HIDDEN,
-            num_hidden_layers=2,
+            num_hidden_layers=layers,
             num_attention_heads=HIDDEN // HEAD,
             num_key_value_heads=2,
             max_position_embeddings=65536,
@@ -142,10 +164,10 @@ def _roles() -> dict[str, str]:
     }
 
 
-def _generation_config(config: VibeVoiceConfig) -> GenerationConfig:
-    """What the released checkpoints carry."""
+def generation_config(config: VibeVoiceConfig, frames: int = 40500) -> GenerationConfig:
+    """What the released checkpoints carry; `frames` is 40,500 for the 1.5B, half of that for the 7B."""
     return GenerationConfig(
-        max_new_tokens=40500,
+        max_new_tokens=frames,
         do_sample=False,
         guidance_scale=1.3,
         num_diffusion_steps=10,
@@ -157,7 +179,7 @@ def _generation_config(config: VibeVoiceConfig) -> GenerationConfig:
 
 
 @torch.no_grad()
-def _randomise(model: VibeVoiceForConditionalGeneration) -> None:
+def randomise(model: VibeVoiceForConditionalGeneration) -> None:
     """Weights that keep a signal's size from layer to layer: the usual tiny initial values give silence."""
     for module in model.modules():
         if isinstance(module, nn.Conv1d | nn.ConvTranspose1d | nn.Linear):

@@ -1,0 +1,1 @@
+"""What the engine costs, beside transformers' own generation: python -m vibevoice.bench."""
