@@ -20,6 +20,7 @@ from transformers.models.vibevoice_acoustic_tokenizer.modeling_vibevoice_acousti
 )
 from vibevoice.audio import Samples
 from vibevoice.engine import noise
+from vibevoice.engine.solver import Algorithm
 from vibevoice.script import Turn
 
 # What makes the tiny checkpoint end by itself (vibevoice.tiny) stays as it is.
@@ -75,9 +76,10 @@ class Reference:
         frames: int,
         guidance: float = 1.3,
         steps: int = 10,
-        algorithm: str = "dpmsolver++",
+        algorithm: Algorithm = "dpmsolver++",
+        **others: Any,
     ) -> Spoken:
-        """At most `frames` tokens of a script."""
+        """At most `frames` tokens of a script; `others` go to transformers' generate."""
         messages, heard = [], []
         for turn in turns:
             content: list[dict[str, Any]] = [{"type": "text", "text": turn.text}]
@@ -103,6 +105,7 @@ class Reference:
                 num_diffusion_steps=steps,
                 noise_scheduler=scheduler,
                 return_dict_in_generate=True,
+                **others,
             )
         start = prompt["input_ids"].shape[1]
         [samples] = result.audio

@@ -1,6 +1,6 @@
 """The engine says what transformers says: same weights, same noise, same speech."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from vibevoice.audio import Samples
 from vibevoice.engine.batch import Batch
 from vibevoice.engine.checkpoint import load
 from vibevoice.engine.generation import Frame, Generation
+from vibevoice.engine.solver import Algorithm
 from vibevoice.script import Turn
 
 FRAMES = 60
@@ -61,21 +62,12 @@ def voices(count: int) -> tuple[Samples, ...]:
 def speak(batch: Batch, generation: Generation) -> tuple[torch.Tensor, list[int]]:
     """Samples, and the tokens that led to them, until the end."""
     marks: list[int] = []
-    advance = batch._advance
-
-    def noting(count: int, bound: int) -> None:
-        advance(count, bound)
-        marks.append(int(batch._state.mark[0]))
-
     run = batch.prepare(generation)
     assert batch.admit(run)
     spoken = []
-    batch._advance = noting
-    try:
-        while batch.busy:
-            spoken += [event.samples for _, event in batch.step() if isinstance(event, Frame)]
-    finally:
-        batch._advance = advance
+    while batch.busy:
+        spoken += [event.samples for _, event in batch.step() if isinstance(event, Frame)]
+        marks.append(int(batch._state.mark[0]))
     return torch.from_numpy(np.concatenate(spoken)), [batch.parts.marks.ids[mark] for mark in marks]
 
 
@@ -92,7 +84,7 @@ def test_in_float64_sixty_frames_are_the_references(
     batch: Callable[..., Batch],
     speakers: int,
     cloned: bool,
-    algorithm: str,
+    algorithm: Algorithm,
 ) -> None:
     turns, clips = TALKS[speakers], voices(speakers) if cloned else ()
     expected = reference(torch.float64).speak(turns, clips, seed=7, frames=FRAMES, algorithm=algorithm)

@@ -29,7 +29,7 @@ class Head:
         width = self.condition.shape[0]
         self.norm = Norm(self.condition.new_empty(width), module.final_layer.rms_norm_eps, weighted=False)
         self.layers = [_Layer(layer) for layer in module.layers]
-        self.modulate, _ = joined([*(one.linear for one in module.layers), module.final_layer.linear_1])
+        self.modulate = joined([*(one.linear for one in module.layers), module.final_layer.linear_1])
         # Where a layer multiplies by 1 + scale, the 1 is a bias.
         one = torch.zeros(3 * len(self.layers) + 2, width, dtype=self.dtype, device=self.condition.device)
         one[1 : 3 * len(self.layers) : 3] = 1
@@ -79,8 +79,8 @@ class Head:
 class _Layer:
     def __init__(self, module: Any) -> None:
         self.norm = Norm(module.norm.weight.detach(), module.norm.variance_epsilon)
-        gate_up, _ = joined([module.ffn.gate_proj, module.ffn.up_proj])
-        self.gate_up, self.down = gate_up.t(), module.ffn.down_proj.weight.detach().t()
+        self.gate_up = joined([module.ffn.gate_proj, module.ffn.up_proj]).t()
+        self.down = module.ffn.down_proj.weight.detach().t()
 
     def __call__(self, h: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
         opened, up = torch.mm(torch.addcmul(shift, self.norm(h), scale), self.gate_up).chunk(2, -1)

@@ -58,10 +58,9 @@ class Slots:
         joined = parts.join(latent, features)
         self.x[:n] = torch.where(speaks[:, None], joined, F.embedding(mark, parts.mark_embeds))
         self.codec[:n].masked_fill_(~speaks[:, None], 0)
-        # The branch without text hears frames only: what a step without one wrote there is overwritten. At a
-        # new beginning it forgets all but the first token.
-        heard = length[1] + speaks
-        length[1] = torch.where(mark == marks.begin, heard.clamp(max=1), heard)
+        # The branch without text hears frames only: what a step without one wrote there is overwritten. A new
+        # beginning is its first token again.
+        length[1].add_(speaks).masked_fill_(mark == marks.begin, 0)
         length[0].add_(1)
         length.mul_(self.live[:n])
         self.samples[:n] = samples[..., 0]

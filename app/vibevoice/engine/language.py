@@ -34,10 +34,10 @@ class Reach:
         if query.is_cuda:
             from torch.nn.attention.varlen import varlen_attn
 
-            paged = [store[0].unflatten(1, (-1, PAGE)).permute(1, 2, 0, 3) for store in (keys, values)]
             out = varlen_attn(
                 query,
-                *paged,
+                _paged(keys),
+                _paged(values),
                 self.starts,
                 None,
                 1,
@@ -55,6 +55,11 @@ class Reach:
             for row, span in zip(rows, self.spans, strict=True)
         ]
         return torch.cat(found).view(len(query), -1)
+
+
+def _paged(stored: Tensor) -> Tensor:
+    """[pages, tokens of a page, heads, width] of a layer's keys or values."""
+    return stored[0].unflatten(1, (-1, PAGE)).permute(1, 2, 0, 3)
 
 
 class LanguageModel:
@@ -143,13 +148,14 @@ class LanguageModel:
 class _Layer:
     def __init__(self, module: Any) -> None:
         attention = module.self_attn
-        qkv, self.qkv_bias = joined([attention.q_proj, attention.k_proj, attention.v_proj])
-        self.qkv, self.out = qkv.t(), attention.o_proj.weight.detach().t()
+        inputs = [attention.q_proj, attention.k_proj, attention.v_proj]
+        self.qkv, self.qkv_bias = joined(inputs).t(), torch.cat([one.bias.detach() for one in inputs])
+        self.out = attention.o_proj.weight.detach().t()
         first, second = module.input_layernorm, module.post_attention_layernorm
         self.norm = Norm(first.weight.detach(), first.variance_epsilon)
         self.mlp_norm = Norm(second.weight.detach(), second.variance_epsilon)
-        gate_up, _ = joined([module.mlp.gate_proj, module.mlp.up_proj])
-        self.gate_up, self.down = gate_up.t(), module.mlp.down_proj.weight.detach().t()
+        self.gate_up = joined([module.mlp.gate_proj, module.mlp.up_proj]).t()
+        self.down = module.mlp.down_proj.weight.detach().t()
 
     def finish(self, x: Tensor, attended: Tensor) -> Tensor:
         """[rows, hidden] of the layer's input and of what its attention found [rows, heads * width]."""

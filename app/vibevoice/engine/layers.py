@@ -31,23 +31,16 @@ class Norm:
         return scaled if self.weight is None else scaled.mul_(self.weight)
 
 
-def joined(linears: Sequence[nn.Linear]) -> tuple[Tensor, Tensor | None]:
-    """One weight [sum of outputs, inputs], and bias, of layers that have the same input.
+def joined(linears: Sequence[nn.Linear]) -> Tensor:
+    """One weight [sum of outputs, inputs] of layers that have the same input.
 
     The layers keep working: their parameters become parts of the joined one, so nothing is held twice.
     """
     weight = torch.cat([linear.weight.detach() for linear in linears])
-    bias = None
-    if linears[0].bias is not None:
-        bias = torch.cat([linear.bias.detach() for linear in linears])
-    start = 0
-    for linear in linears:
-        end = start + linear.out_features
-        linear.weight = nn.Parameter(weight[start:end], requires_grad=False)
-        if bias is not None:
-            linear.bias = nn.Parameter(bias[start:end], requires_grad=False)
-        start = end
-    return weight, bias
+    parts = weight.split([linear.out_features for linear in linears])
+    for linear, part in zip(linears, parts, strict=True):
+        linear.weight = nn.Parameter(part, requires_grad=False)
+    return weight
 
 
 class Connector:

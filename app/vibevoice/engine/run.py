@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ..script import Turn
 from .generation import Generation, TooLong
+from .memory import PAGE
 
 # People speak about two frames for each token of text. A model that goes on for twice as long has lost its
 # way, and would do so for 90 minutes; the constant is for one-word scripts.
@@ -112,6 +113,11 @@ class Run:
     def part(self) -> Part:
         """The one that is being spoken, or is next."""
         return self.parts[len(self.ends)]
+
+    @property
+    def tokens(self) -> int:
+        """Of the store, that are reserved while it has a slot."""
+        return sum(self.pages) * PAGE
 
     @property
     def done(self) -> bool:
