@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from reference import enliven
+from vibevoice.engine.attention import Reach, gathered
 from vibevoice.engine.batch import Batch
 from vibevoice.engine.checkpoint import load
 from vibevoice.engine.generation import (
@@ -197,6 +198,24 @@ def test_a_continued_stream_can_be_resumed(batch: Batch) -> None:
     whole = speak(batch, generation)
     rest = speak(batch, replace(generation, resume=saved(batch, whole[:7])))
     assert np.abs(sound(rest) - sound(whole[7:])).max() < 1e-6
+
+
+def test_a_prompt_may_be_read_in_pieces(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = sound(speak(batch, Generation(TALK, seed=1)))
+    monkeypatch.setattr("vibevoice.engine.language.CHUNK", 13)
+    assert np.abs(sound(speak(batch, Generation(TALK, seed=1))) - whole).max() < 1e-6
+
+
+def test_all_ways_of_attention_are_one() -> None:
+    generator = torch.Generator().manual_seed(1)
+    query, keys, values = (
+        torch.randn(shape, generator=generator, dtype=torch.float64)
+        for shape in ((3, 6, 16), (1, 2, 1024, 16), (1, 2, 1024, 16))
+    )
+    reach = Reach(torch.tensor([512, 0, 256]), torch.tensor([300, 1, 77]), 512)
+    found = reach.attend(query, keys, values)
+    assert found.shape == (3, 96)
+    torch.testing.assert_close(found, gathered(reach, query, keys, values))
 
 
 def test_a_cap_ends_a_stream_at_that_frame(batch: Batch) -> None:

@@ -8,58 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
 
+from .attention import Reach
 from .layers import Norm, joined
-from .memory import PAGE, Store
+from .memory import Store
 
 # A prompt is read in pieces of this many tokens, which bounds what its attention takes.
 CHUNK = 2048
-
-
-class Reach:
-    """Which keys each row of a step may see: the first `used` tokens of its run of the store."""
-
-    def __init__(self, base: Tensor, used: Tensor, longest: int) -> None:
-        """`base` and `used` [rows], integers; `longest` is what no row has more than."""
-        self.longest = longest
-        if base.is_cuda:
-            self.used = used.to(torch.int32)
-            pages = torch.arange(-(-longest // PAGE), device=base.device)
-            self.pages = (base[:, None] // PAGE + pages).to(torch.int32)
-            self.starts = torch.arange(len(base) + 1, dtype=torch.int32, device=base.device)
-        else:
-            self.spans = list(zip(base.tolist(), used.tolist(), strict=True))
-
-    def attend(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """[rows, heads * width] from queries [rows, heads, width] and a layer's part of the store."""
-        if query.is_cuda:
-            from torch.nn.attention.varlen import varlen_attn
-
-            out = varlen_attn(
-                query,
-                _paged(keys),
-                _paged(values),
-                self.starts,
-                None,
-                1,
-                self.longest,
-                enable_gqa=True,
-                seqused_k=self.used,
-                block_table=self.pages,
-            )
-            assert isinstance(out, Tensor)
-            return out.flatten(1)
-        # Query heads that share keys are one query after another to those keys.
-        rows = query.view(len(query), 1, keys.shape[1], -1, query.shape[2]).unbind()
-        found = [
-            F.scaled_dot_product_attention(row, keys.narrow(2, *span), values.narrow(2, *span))
-            for row, span in zip(rows, self.spans, strict=True)
-        ]
-        return torch.cat(found).view(len(query), -1)
-
-
-def _paged(stored: Tensor) -> Tensor:
-    """[pages, tokens of a page, heads, width] of a layer's keys or values."""
-    return stored[0].unflatten(1, (-1, PAGE)).permute(1, 2, 0, 3)
 
 
 class LanguageModel:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-# Tokens. Flash attention reads paged stores in multiples of this.
+# Tokens, the unit in which memory is given out.
 PAGE = 256
 
 
