@@ -1,7 +1,6 @@
 """A tiny checkpoint of the real architecture, made once, and a studio that serves it on the loopback."""
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import pytest
 # Before anything imports gradio or transformers: tests talk to nobody.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
-from running import Process, Running, free_ports, wait_for
+from running import Process, Running, Stopped, free_ports, wait_for
 from vibevoice import tiny
-from vibevoice.engine.model import Model
 from vibevoice.settings import Settings
 
 
@@ -22,11 +20,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoint")
     tiny.build(folder)
     return folder
-
-
-@pytest.fixture(scope="session")
-def model(checkpoint: Path) -> Model:
-    return Model(checkpoint, "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +34,7 @@ def settings(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Sett
             "device": "cpu",
             "host": "127.0.0.1",
             "port": 0,
+            "streams": 1,
             "max_waiting": 1,
             "heartbeat_s": 0.05,
             "drain_s": 0,
@@ -73,22 +67,8 @@ def api(running: Running) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def gpu_is_busy(running: Running, settings: Settings) -> Iterator[threading.Event]:
-    """Somebody else holds the GPU's lock until the test sets the event, or ends."""
-    from vibevoice.engine.gpu_lock import GpuLock
-
-    assert settings.lock_dir
-    lock, free, held = GpuLock(settings.lock_dir / "slot-0.lock"), threading.Event(), threading.Event()
-
-    def hold() -> None:
-        with lock.hold(lambda: False):
-            held.set()
-            free.wait()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait()
-    yield free
-    free.set()
-    holder.join()
+def gpu_is_busy(running: Running) -> Iterator[Stopped]:
+    """Nothing gets on until the test sets this, or ends."""
+    with Stopped(running.studio.engine) as stopped:
+        yield stopped
     wait_for(lambda: running.studio.engine.idle)

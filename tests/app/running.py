@@ -1,6 +1,7 @@
 """Studios that run for a test: in a thread, or as a process of their own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from vibevoice.api import application
 from vibevoice.api.limits import Limits
 from vibevoice.api.metrics import registry
+from vibevoice.engine import Engine
 from vibevoice.server import Server
 from vibevoice.settings import Settings
 from vibevoice.studio import Studio
@@ -30,6 +32,36 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def process_state(pid: int) -> str:
+    """As the kernel has it: R, S, T (stopped), …; empty once it has ended, heard of or not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+    return "" if state == "Z" else state
+
+
+class Stopped:
+    """An engine process that stands still, until `set` or the block's end."""
+
+    def __init__(self, engine: Engine) -> None:
+        assert engine.pid
+        self.pid = engine.pid
+
+    def __enter__(self) -> Self:
+        os.kill(self.pid, signal.SIGSTOP)
+        wait_for(lambda: process_state(self.pid) == "T")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.set()
+
+    def set(self) -> None:
+        """Let it go on."""
+        if process_state(self.pid):
+            os.kill(self.pid, signal.SIGCONT)
 
 
 class Running:

@@ -7,7 +7,10 @@ from collections.abc import Callable
 import httpx
 import pytest
 import soundfile
-from running import Running, wait_for
+from running import Running, Stopped, wait_for
+from vibevoice.api.errors import from_studio
+from vibevoice.engine import EngineError, NotReady, Refused, TooLong
+from vibevoice.voices import VoiceError
 
 SPEECH = "/v1/audio/speech"
 GOOD = {"model": "vibevoice", "voice": "default", "input": "Speaker 1: Hello there.\nSpeaker 2: Hi!"}
@@ -68,7 +71,7 @@ def test_a_seed_repeats_the_speech(api: httpx.Client) -> None:
         ({"seed": -1}, 400, "seed"),
         ({"input": ""}, 400, "input"),
         ({"input": 7}, 400, "input"),
-        ({"input": "Speaker 5: Hello."}, 400, "input"),
+        ({"input": "A: Hello.\nB: Hi.\nC: Hi.\nD: Hi.\nE: Hi."}, 400, "input"),
         ({"input": "Hello <|vision_pad|>"}, 400, "input"),
         ({"input": "a" * 100_001}, 400, "input"),
     ],
@@ -107,6 +110,22 @@ def test_the_models_are_listed(api: httpx.Client) -> None:
     error_of(api.get("/v1/models/gpt"), 404)
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "param"),
+    [
+        (VoiceError("The voice is 0.1 s long: …"), 400, "voice"),
+        (Refused("guidance is 11: …", "guidance"), 400, "guidance"),
+        (Refused("Something else."), 400, None),
+        (TooLong("The script has …"), 400, "input"),
+        (NotReady("the engine is loading"), 503, None),
+        (EngineError("The engine died 3 times …"), 500, None),
+    ],
+)
+def test_the_engines_errors_have_their_status(error: EngineError, status: int, param: str | None) -> None:
+    told = from_studio(error)
+    assert (told.status, told.param) == (status, param)
+
+
 def in_background(action: Callable[[], httpx.Response]) -> tuple[threading.Thread, list[httpx.Response]]:
     answers: list[httpx.Response] = []
     thread = threading.Thread(target=lambda: answers.append(action()))
@@ -115,7 +134,7 @@ def in_background(action: Callable[[], httpx.Response]) -> tuple[threading.Threa
 
 
 def test_a_full_queue_is_429_and_those_in_it_are_served(
-    api: httpx.Client, running: Running, gpu_is_busy: threading.Event
+    api: httpx.Client, running: Running, gpu_is_busy: Stopped
 ) -> None:
     waiting = [in_background(lambda: api.post(SPEECH, json=GOOD)) for _ in range(2)]
     wait_for(lambda: running.studio.engine.waiting == 2)
@@ -130,7 +149,7 @@ def test_a_full_queue_is_429_and_those_in_it_are_served(
 
 
 def test_health_answers_while_a_generation_waits(
-    api: httpx.Client, running: Running, gpu_is_busy: threading.Event
+    api: httpx.Client, running: Running, gpu_is_busy: Stopped
 ) -> None:
     thread, answers = in_background(lambda: api.post(SPEECH, json=GOOD))
     wait_for(lambda: running.studio.engine.waiting == 1)
@@ -142,7 +161,7 @@ def test_health_answers_while_a_generation_waits(
 
 
 def test_a_caller_who_hangs_up_gives_the_gpu_back(
-    api: httpx.Client, running: Running, gpu_is_busy: threading.Event
+    api: httpx.Client, running: Running, gpu_is_busy: Stopped
 ) -> None:
     with pytest.raises(httpx.ReadTimeout):
         api.post(SPEECH, json=GOOD, timeout=httpx.Timeout(60, read=0.2))

@@ -1,129 +1,288 @@
-"""One generation at a time, in order, and nobody waits for one that was given up."""
+"""Several generations at once, in order, each undisturbed, and nobody waits for one that was given up."""
 
-import threading
+import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from running import wait_for
-from vibevoice.engine import Cancelled, Engine, Event, Generation, NotReady, QueueFull
-from vibevoice.engine.gpu_lock import GpuLock
-from vibevoice.script import parse
+from engines import LONG, PEAK, SHORT, difference, reach, say, sound, started
+from running import APP, Stopped, process_state, wait_for
+from vibevoice.engine import (
+    Cancelled,
+    Engine,
+    Event,
+    Generation,
+    NotReady,
+    QueueFull,
+    Refused,
+    Saved,
+    Setup,
+    Stream,
+    Suspended,
+)
+from vibevoice.script import Turn
 
-HELLO = Generation(parse("Speaker 1: Hello.").turns, seed=1)
+
+@pytest.fixture(scope="module")
+def setup(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Setup:
+    """float64, so that what should be equal can be told from what is alike."""
+    locks = tmp_path_factory.mktemp("locks")
+    return Setup(checkpoint, "cpu", lock_dir=locks, streams=2, kv_bytes=2**26, dtype="float64")
+
+
+@pytest.fixture(scope="module")
+def shared(setup: Setup) -> Iterator[Engine]:
+    with started(setup, max_waiting=3) as engine:
+        reach(engine, "ready")
+        yield engine
 
 
 @pytest.fixture
-def engines(checkpoint: Path, tmp_path: Path) -> Iterator[list[Engine]]:
-    """Two engines that share a GPU; whichever a test starts is ended after it."""
-    pair = [Engine(checkpoint, "cpu", slot=2, lock_dir=tmp_path, max_waiting=2) for _ in range(2)]
-    yield pair
-    for engine in pair:
-        if engine.state != "loading":
-            engine.cancel_all()
-            engine.close()
-            assert engine.join(60)
+def engine(shared: Engine) -> Iterator[Engine]:
+    """Two at once, three waiting."""
+    yield shared
+    shared.cancel_all()
+    wait_for(lambda: shared.idle)
 
 
-@pytest.fixture
-def engine(engines: list[Engine]) -> Engine:
-    return engines[0]
+def test_the_web_process_does_without_torch() -> None:
+    program = (
+        "import sys, vibevoice.server, vibevoice.api.limits, vibevoice.api.metrics, vibevoice.ui.page\n"
+        "import vibevoice.engine, vibevoice.voices\n"
+        "print(*{'torch', 'transformers'} & set(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(APP)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == "\n"
 
 
-def ready(engine: Engine) -> Engine:
-    engine.start()
-    wait_for(lambda: engine.state == "ready")
-    return engine
-
-
-def test_nothing_is_taken_before_the_model_is_loaded(engine: Engine) -> None:
+def test_nothing_is_taken_before_the_model_is_loaded(setup: Setup) -> None:
     with pytest.raises(NotReady, match="loading"):
-        engine.submit(HELLO)
+        Engine(setup, max_waiting=2).submit(say())
 
 
-def test_generations_run_one_after_another_in_order(engine: Engine) -> None:
-    happened: list[tuple[str, int]] = []
-    order: dict[int, int] = {}
-
-    def note(event: Event) -> None:
-        if event.stream:
-            number = order.setdefault(id(event.stream), len(order))
-            happened.append((event.kind, number))
-
-    ready(engine).listen(note)
-    streams = [engine.submit(HELLO) for _ in range(3)]
+def test_streams_start_in_the_order_in_which_they_came(engine: Engine) -> None:
+    happened: list[Event] = []
+    engine.listen(happened.append)
+    streams = [engine.submit(say(script)) for script in (LONG, SHORT, LONG, SHORT, SHORT)]
     wait([stream.future for stream in streams])
-    running = [entry for entry in happened if entry[0] != "submitted"]
-    assert running == [(kind, number) for number in range(3) for kind in ("started", "finished")]
-    assert len({len(stream.future.result().samples) for stream in streams}) == 1
+    begun = [event.stream for event in happened if event.kind == "started"]
+    assert begun == streams
 
 
-def test_a_full_queue_refuses(engine: Engine, tmp_path: Path) -> None:
-    with GpuLock(tmp_path / "slot-2.lock").hold(lambda: False):
-        ready(engine)
-        streams = [engine.submit(HELLO) for _ in range(3)]
-        with pytest.raises(QueueFull):
-            engine.submit(HELLO)
-        assert (engine.running, engine.waiting) == (0, 3)
+def test_one_joins_while_another_is_spoken_and_neither_is_the_others_business(engine: Engine) -> None:
+    alone = [sound(engine.submit(say(script, seed))) for script, seed in ((LONG, 7), (SHORT, 8))]
+    long = engine.submit(say(LONG, 7))
+    next(long.frames())
+    short = engine.submit(say(SHORT, 8))
+    short.future.result()
+    assert not long.future.done()
+    for stream, expected in zip((long, short), alone, strict=True):
+        assert difference(expected, sound(stream)) < PEAK
+
+
+def test_the_sound_comes_frame_by_frame_and_is_the_speech(engine: Engine) -> None:
+    stream = engine.submit(say())
+    pieces = list(stream.frames())
+    speech = stream.future.result()
+    assert {len(piece) for piece in pieces} == {3200}
+    assert np.array_equal(np.concatenate(pieces), speech.samples)
+    assert stream.count == speech.frames == len(pieces)
+    assert stream.samples == len(speech.samples)
+    assert stream.started and stream.first_frame and stream.submitted <= stream.started <= stream.first_frame
+    # Once more, for one who comes late.
+    assert np.array_equal(sound(stream), speech.samples)
+
+
+def test_a_pause_is_silence_of_its_length(engine: Engine) -> None:
+    turns = (Turn(0, "Hello.", pause_ms=500), Turn(0, "Hello."))
+    stream = engine.submit(Generation(turns, seed=1))
+    [pause] = [piece for piece in stream.frames() if len(piece) != 3200]
+    assert len(pause) == 12_000
+    assert not pause.any()
+    speech = stream.future.result()
+    assert len(speech.samples) == 3200 * speech.frames + 12_000
+    assert stream.saved and len(stream.saved.parts) == 1
+
+
+def test_a_drawn_seed_repeats_what_it_gave(engine: Engine) -> None:
+    drawn = engine.submit(say(seed=None)).future.result()
+    assert 0 <= drawn.seed < 2**32
+    again = engine.submit(say(seed=drawn.seed)).future.result()
+    assert difference(drawn.samples, again.samples) < PEAK
+
+
+def test_a_full_queue_refuses(engine: Engine) -> None:
+    with Stopped(engine):
+        streams = [engine.submit(say()) for _ in range(5)]
+        with pytest.raises(QueueFull, match="3 generations wait"):
+            engine.submit(say())
+        assert (engine.running, engine.waiting) == (0, 5)
     wait([stream.future for stream in streams])
+    assert engine.submit(say()).future.result().frames
 
 
-def test_two_engines_never_speak_on_one_gpu_at_once(engines: list[Engine]) -> None:
-    lock, at_work, most = threading.Lock(), 0, 0
-
-    def note(event: Event) -> None:
-        nonlocal at_work, most
-        with lock:
-            at_work += {"started": 1, "finished": -1}.get(event.kind, 0)
-            most = max(most, at_work)
-
-    for engine in engines:
-        engine.listen(note)
-        ready(engine)
-    streams = [engine.submit(HELLO) for _ in range(3) for engine in engines]
-    wait([stream.future for stream in streams])
-    assert all(stream.future.result().frames for stream in streams)
-    assert most == 1
-
-
-def test_a_stream_given_up_while_it_waits_never_starts(engine: Engine, tmp_path: Path) -> None:
-    with GpuLock(tmp_path / "slot-2.lock").hold(lambda: False):
-        ready(engine)
-        stream = engine.submit(HELLO)
+def test_a_stream_given_up_while_it_waits_never_starts(engine: Engine) -> None:
+    with Stopped(engine):
+        stream = engine.submit(say())
         stream.cancel()
-        with pytest.raises(Cancelled):
-            stream.future.result()
-        assert stream.started is None
+        assert isinstance(stream.future.exception(), Cancelled)
+        assert engine.idle
+    assert engine.submit(say()).future.result().frames
+    assert stream.started is None
 
 
-def test_closing_finishes_what_is_there_and_takes_no_more(engine: Engine) -> None:
-    ready(engine)
-    streams = [engine.submit(HELLO) for _ in range(2)]
-    engine.close()
-    with pytest.raises(NotReady, match="closed"):
-        engine.submit(HELLO)
-    assert all(stream.future.result().frames for stream in streams)
-    assert engine.join(60)
+def test_a_stream_given_up_while_it_is_spoken_makes_room(engine: Engine) -> None:
+    streams = [engine.submit(say(LONG)) for _ in range(2)]
+    after = engine.submit(say())
+    for stream in streams:
+        next(stream.frames())
+        stream.cancel()
+        stream.cancel()
+    assert after.future.result().frames
+    with pytest.raises(Cancelled):
+        sound(streams[0])
+    wait_for(lambda: engine.capacity().kv_used == 0)
+
+
+def test_giving_up_what_has_ended_changes_nothing(engine: Engine) -> None:
+    stream = engine.submit(say())
+    speech = stream.future.result()
+    stream.cancel()
+    assert stream.suspend() == stream.saved
+    assert stream.future.result() is speech
+
+
+def test_a_suspended_stream_goes_on_as_if_nothing_had_been(engine: Engine) -> None:
+    whole = sound(engine.submit(say(LONG, 3)))
+    first = engine.submit(say(LONG, 3))
+    for number, _ in enumerate(first.frames()):
+        if number == 20:
+            break
+    saved = first.suspend()
+    assert isinstance(first.future.exception(), Suspended)
+    assert saved and saved.count == first.count >= 21
+    # As after a night in a file.
+    saved = Saved.from_bytes(saved.to_bytes())
+    rest = engine.submit(say(LONG, None, resume=saved))
+    said = first.samples
+    beginning = np.concatenate([piece for piece, _ in zip(_until(first), range(saved.count), strict=False)])
+    assert len(beginning) == said
+    assert difference(whole, np.concatenate([beginning, sound(rest)])) < PEAK
+    assert rest.seed == 3
+
+
+def _until(stream: Stream) -> Iterator[np.ndarray]:
+    """The sound of a stream that was suspended."""
+    try:
+        yield from stream.frames()
+    except Suspended:
+        return
+
+
+def test_a_stream_that_waits_can_be_suspended_and_has_nothing_to_save(engine: Engine) -> None:
+    streams = [engine.submit(say(LONG)) for _ in range(3)]
+    assert streams[2].suspend() is None
+    assert isinstance(streams[2].future.exception(), Suspended)
+
+
+def test_what_was_saved_with_other_weights_is_refused(engine: Engine) -> None:
+    other = Saved("another checkpoint", 4, bytes(8))
+    error = engine.submit(say(resume=other)).future.exception()
+    assert isinstance(error, Refused)
+    assert error.param == "resume"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"turns": ()}, "nothing to speak"),
+        ({"turns": tuple(Turn(n, "Hello.") for n in range(5))}, "5 speakers"),
+        ({"voices": (None,) * 5}, "5 voices"),
+        ({"voices": (np.zeros(100, np.float32),)}, "voice"),
+        ({"voices": (np.full(48_000, np.nan, np.float32),)}, "voice"),
+        ({"guidance": 0.0}, "guidance"),
+        ({"guidance": 10.1}, "guidance"),
+        ({"guidance": math.nan}, "guidance"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**64}, "seed"),
+        ({"cap": 0}, "cap"),
+    ],
+)
+def test_what_can_never_be_spoken_is_refused_at_once(
+    engine: Engine, wrong: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Refused, match=words) as caught:
+        engine.submit(say(**wrong))
+    assert "\n" not in str(caught.value)
+    assert engine.idle
 
 
 def test_one_bad_generation_does_not_stop_the_next(engine: Engine) -> None:
-    broken = Generation(HELLO.turns, steps=-1)
-    stream = ready(engine).submit(broken)
-    assert stream.future.exception() is not None
-    assert engine.state == "ready"
-    assert engine.submit(HELLO).future.result().frames
+    error = engine.submit(say(steps=3)).future.exception()
+    assert isinstance(error, Refused)
+    assert engine.submit(say()).future.result().frames
+
+
+def test_a_cap_ends_a_stream(engine: Engine) -> None:
+    speech = engine.submit(say(LONG, cap=3)).future.result()
+    assert speech.frames == 3
+    assert speech.capped
+
+
+def test_an_engine_that_closes_finishes_what_is_there_and_hands_over_its_gpu(
+    shared: Engine, setup: Setup
+) -> None:
+    """Two engines, one GPU: the second waits, with what it is given, until the first has ended.
+
+    The last test with the shared engine, which it ends.
+    """
+    with started(setup) as second:
+        reach(second, "waiting")
+        early = second.submit(say())
+        assert shared.submit(say()).future.result().frames
+        late = [shared.submit(say(LONG)) for _ in range(3)]
+        pid = shared.pid
+        assert pid
+        shared.close()
+        with pytest.raises(NotReady, match="closed"):
+            shared.submit(say())
+        assert all(stream.future.result().frames for stream in late)
+        assert shared.join(60)
+        assert not process_state(pid)
+        assert early.future.result().frames
+        assert second.state == "ready"
 
 
 def test_a_missing_checkpoint_is_a_failed_engine(tmp_path: Path) -> None:
-    engine = Engine(tmp_path, "cpu", slot=0, lock_dir=None, max_waiting=2)
-    engine.start()
-    wait_for(lambda: engine.state == "failed")
-    with pytest.raises(NotReady, match="failed"):
-        engine.submit(HELLO)
+    with started(Setup(tmp_path, "cpu")) as engine:
+        wait_for(lambda: engine.state == "failed")
+        assert str(tmp_path) in engine.reason
+        assert engine.restarts == 0
+        with pytest.raises(NotReady, match="failed"):
+            engine.submit(say())
 
 
-def test_a_lock_that_cannot_be_taken_is_a_failed_engine(checkpoint: Path, tmp_path: Path) -> None:
-    engine = Engine(checkpoint, "cpu", slot=0, lock_dir=tmp_path / "missing", max_waiting=2)
+def test_a_lock_that_cannot_be_made_is_a_failed_engine(checkpoint: Path, tmp_path: Path) -> None:
+    with started(Setup(checkpoint, "cpu", lock_dir=tmp_path / "missing")) as engine:
+        wait_for(lambda: engine.state == "failed")
+        assert "VV_LOCK_DIR" in engine.reason
+
+
+def test_an_engine_that_is_closed_while_it_loads_ends(setup: Setup) -> None:
+    engine = Engine(setup, max_waiting=0)
     engine.start()
-    wait_for(lambda: engine.state == "failed")
+    wait_for(lambda: engine.pid is not None)
+    engine.close()
+    assert engine.join(60)

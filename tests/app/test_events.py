@@ -1,11 +1,10 @@
 """The event stream tells of every change, and shows that it is alive in between."""
 
 import json
-import threading
 from collections.abc import Iterator
 
 import httpx
-from running import Running
+from running import Running, Stopped
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, str | int]]]:
@@ -31,7 +30,7 @@ def test_the_status_comes_at_once_then_heartbeats(api: httpx.Client) -> None:
 
 
 def test_a_generation_shows_from_its_submission_to_its_end(
-    api: httpx.Client, running: Running, gpu_is_busy: threading.Event
+    api: httpx.Client, running: Running, gpu_is_busy: Stopped
 ) -> None:
     with api.stream("GET", "/v1/events") as answer:
         stream = events(answer.iter_lines())

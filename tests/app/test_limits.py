@@ -1,7 +1,6 @@
 """A studio behind the door takes only what came through it, and keeps to what the door allows."""
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from running import Process, Running, wait_for
+from running import Process, Running, Stopped, wait_for
 from test_api import GOOD, SPEECH, error_of, in_background
 from vibevoice.settings import Settings
 
@@ -26,7 +25,13 @@ SCRIPT = "Speaker 1: Hello there."
 @pytest.fixture(scope="module")
 def guarded(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A studio behind the door."""
-    changes = {"door_key": KEEPER.public_key, "data_dir": tmp_path_factory.mktemp("data"), "max_waiting": 100}
+    changes = {
+        "door_key": KEEPER.public_key,
+        "data_dir": tmp_path_factory.mktemp("data"),
+        "max_waiting": 100,
+        # Another GPU than the other studio's.
+        "slot": 1,
+    }
     with Running(settings.model_copy(update=changes), CLOCK) as studio:
         wait_for(lambda: studio.get("/health/ready").status_code == 200)
         yield studio
@@ -41,10 +46,10 @@ def door(guarded: Running) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def busy(guarded: Running, gpu_is_busy: threading.Event) -> Iterator[threading.Event]:
-    """Somebody else has the GPU until the test sets the event, or ends."""
-    yield gpu_is_busy
-    gpu_is_busy.set()
+def busy(guarded: Running) -> Iterator[Stopped]:
+    """Nothing gets on until the test sets this, or ends."""
+    with Stopped(guarded.studio.engine) as stopped:
+        yield stopped
     wait_for(lambda: guarded.studio.engine.idle)
 
 
@@ -135,7 +140,7 @@ def test_without_a_door_its_header_is_ignored(running: Running) -> None:
 
 
 def test_a_script_beyond_the_projects_streams_is_refused_at_once(
-    door: httpx.Client, guarded: Running, busy: threading.Event
+    door: httpx.Client, guarded: Running, busy: Stopped
 ) -> None:
     mine = KEEPER.headers(streams=2)
     waiting = [in_background(lambda: door.post(SPEECH, json=GOOD, headers=mine)) for _ in range(2)]
@@ -207,7 +212,7 @@ def test_the_page_works_through_the_door(page: Callable[..., gradio_client.Clien
 
 
 def test_the_pages_generations_are_streams(
-    page: Callable[..., gradio_client.Client], door: httpx.Client, guarded: Running, busy: threading.Event
+    page: Callable[..., gradio_client.Client], door: httpx.Client, guarded: Running, busy: Stopped
 ) -> None:
     mine = page(streams=1)
     first = mine.submit(SCRIPT, api_name="/generate")
@@ -222,7 +227,7 @@ def test_the_pages_generations_are_streams(
 
 
 def test_a_generation_that_nobody_goes_on_with_gives_its_stream_back(
-    door: httpx.Client, guarded: Running, busy: threading.Event
+    door: httpx.Client, guarded: Running, busy: Stopped
 ) -> None:
     # Gradio's direct call takes a generator's first word and lets go of it.
     mine = KEEPER.headers(streams=1)
@@ -359,7 +364,7 @@ def test_a_broken_file_of_minutes_refuses_nobody(
 ) -> None:
     folder = tmp_path_factory.mktemp("data")
     (folder / "usage.db").write_bytes(b"This is no database." * 1000)
-    changes = {"door_key": KEEPER.public_key, "data_dir": folder}
+    changes = {"door_key": KEEPER.public_key, "data_dir": folder, "slot": 2}
     with Running(settings.model_copy(update=changes), CLOCK) as studio:
         wait_for(lambda: studio.get("/health/ready").status_code == 200)
         for _ in range(2):

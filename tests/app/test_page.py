@@ -2,7 +2,6 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 
 import gradio_client
@@ -10,7 +9,7 @@ import httpx
 import pytest
 import soundfile
 from gradio_client.exceptions import AppError
-from running import Running, wait_for
+from running import Running, Stopped, wait_for
 
 PROXIED = {"x-forwarded-host": "studio.example.com", "x-forwarded-proto": "https"}
 PUBLIC = "https://studio.example.com/vibevoice/podcast"
@@ -31,7 +30,7 @@ def test_generate_gives_a_sound_to_play_and_keep(page: gradio_client.Client) -> 
 
 
 def test_progress_is_shown_while_it_waits_and_speaks(
-    page: gradio_client.Client, gpu_is_busy: threading.Event
+    page: gradio_client.Client, gpu_is_busy: Stopped
 ) -> None:
     job = page.submit("Speaker 1: " + "Hello there. " * 30, api_name="/generate")
     wait_for(lambda: bool(job.outputs()))
@@ -42,12 +41,12 @@ def test_progress_is_shown_while_it_waits_and_speaks(
 
 
 def test_a_bad_script_is_told_in_the_scripts_own_terms(page: gradio_client.Client) -> None:
-    with pytest.raises(AppError, match="Line 1: there is no Speaker 9"):
-        page.predict("Speaker 9: Hello.", api_name="/generate")
+    with pytest.raises(AppError, match="Line 1, column 12: This pause has no end"):
+        page.predict("Speaker 1: [pause:1s Hello.", api_name="/generate")
 
 
 def test_a_visitor_who_cancels_gives_the_gpu_back(
-    page: gradio_client.Client, running: Running, gpu_is_busy: threading.Event
+    page: gradio_client.Client, running: Running, gpu_is_busy: Stopped
 ) -> None:
     job = page.submit("Speaker 1: Hello there.", api_name="/generate")
     wait_for(lambda: running.studio.engine.waiting == 1)

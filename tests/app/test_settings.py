@@ -34,6 +34,19 @@ def test_all_mistakes_are_told_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("size", "count"), [("20GiB", 20 * 2**30), ("1.5 GiB", 3 * 2**29), ("512MiB", 2**29), ("1000", 1000)]
+)
+def test_memory_is_given_in_bytes_or_larger_units(size: str, count: int) -> None:
+    assert Settings.from_env({"VV_KV_MEMORY": size}).kv_memory == count
+
+
+@pytest.mark.parametrize("size", ["0", "20GB", "-1GiB", "all", "1e9"])
+def test_memory_in_other_words_is_refused(size: str) -> None:
+    with pytest.raises(SettingsError, match="VV_KV_MEMORY"):
+        Settings.from_env({"VV_KV_MEMORY": size})
+
+
 @pytest.mark.parametrize("key", [" ", "none", "AAAA", "A" * 43, "A" * 44, "-" * 43 + "=", "A" * 42 + "Ä="])
 def test_a_door_key_that_is_none_is_refused(key: str) -> None:
     with pytest.raises(SettingsError, match=r"VV_DOOR_KEY is .*: .*32 bytes"):

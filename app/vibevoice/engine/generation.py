@@ -82,7 +82,11 @@ class Saved:
         head, newline, frames = content.removeprefix(_MAGIC).partition(b"\n")
         if not content.startswith(_MAGIC) or not newline:
             raise ValueError("this is no saved stream")
-        match json.loads(head):
+        try:
+            read = json.loads(head)
+        except ValueError:
+            read = None
+        match read:
             case {"weights": str(weights), "frame_bytes": int(size), "parts": list(parts), "seed": int(seed)}:
                 saved = cls(weights, size, frames, tuple(parts), seed)
             case _:

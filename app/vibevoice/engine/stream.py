@@ -31,8 +31,9 @@ class Stream:
         self.future: Future[Speech] = Future()
         # A caller that goes away cancels the stream, never the future that the engine will fill.
         self.future.set_running_or_notify_cancel()
-        self.seed = generation.seed
-        """The one asked for, or drawn by the engine: known once it has started."""
+        before = generation.resume
+        self.seed = before.seed if before and generation.seed is None else generation.seed
+        """The one asked for or saved, else drawn by the engine and known once it has started."""
         self.submitted = time.monotonic()
         self.started: float | None = None
         """When it first got a slot (monotonic)."""
@@ -43,7 +44,7 @@ class Stream:
         self._sound = bytearray()
         self._ends: list[int] = []
         self._frames = 0
-        before = generation.resume or Saved("", 0, b"")
+        before = before or Saved("", 0, b"")
         self._weights, self._frame_bytes = before.weights, before.frame_bytes
         self._state, self._parts = bytearray(before.frames), list(before.parts)
 

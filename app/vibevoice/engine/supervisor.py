@@ -52,7 +52,7 @@ class Life:
         self.reason = ""
         """Why it ended, in its own words or the watcher's; empty as long as nobody said."""
         self.hopeless = False
-        self._hung = False
+        self._lost = False
         self._socket, theirs = socket.socketpair()
         with theirs:
             path = os.pathsep.join(filter(None, [str(CODE), os.environ.get("PYTHONPATH")]))
@@ -84,7 +84,7 @@ class Life:
             limit = self._patience.stall_s if self.ready else self._patience.load_s
             # The second look is for us: a process that was stopped finds its time used up.
             if not (self._connection.poll(limit) or self._connection.poll(0)):
-                self.reason, self._hung = f"it said nothing for {limit:g} s", True
+                self.reason, self._lost = f"it said nothing for {limit:g} s", True
                 return
             try:
                 message = self._connection.recv()
@@ -92,6 +92,7 @@ class Life:
                 return
             except Exception as error:
                 self.reason = f"it said what nobody understands ({type(error).__name__}: {error})"
+                self._lost = True
                 return
             self.ready = self.ready or isinstance(message, Ready)
             self.progress = self.progress or isinstance(message, Step)
@@ -109,7 +110,7 @@ class Life:
         """End it, by force if need be; afterwards `reason` says why it ended."""
         self.hang_up()
         try:
-            self._process.wait(0 if self._hung else END_S)
+            self._process.wait(0 if self._lost else END_S)
         except subprocess.TimeoutExpired:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
