@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .layers import on_gpu
+
 
 class Reach:
     """Which keys each row of a step may see: the first `used` tokens of its run of the store."""
@@ -13,7 +15,7 @@ class Reach:
     def __init__(self, base: Tensor, used: Tensor, longest: int) -> None:
         """`base` and `used` [rows], integers; `longest` is what no row has more than."""
         self.base, self.used, self.longest = base, used, longest
-        if base.is_cuda:
+        if on_gpu(base):
             self.lengths = used.to(torch.int32)
             self.queries = torch.arange(len(base) + 1, dtype=torch.int32, device=base.device)
             self.places = F.pad(base, (0, 1)).to(torch.int32)
@@ -22,9 +24,9 @@ class Reach:
 
     def attend(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """[rows, heads * width] from queries [rows, heads, width] and a layer's part of the store."""
-        if not query.is_cuda:
+        if not on_gpu(query):
             return _each(self, query, keys, values)
-        chosen = _flash if flash_works(query.device.index) else gathered
+        chosen = _flash if flash_works(query.device) else gathered
         return chosen(self, query, keys, values)
 
 
@@ -79,9 +81,8 @@ def gathered(reach: Reach, query: Tensor, keys: Tensor, values: Tensor) -> Tenso
 
 
 @lru_cache
-def flash_works(device: int) -> bool:
+def flash_works(place: torch.device) -> bool:
     """Whether flash attention gives on this GPU what plain attention gives; asked once, of small numbers."""
-    place = torch.device("cuda", device)
     generator = torch.Generator(place).manual_seed(0)
 
     def drawn(*shape: int) -> Tensor:

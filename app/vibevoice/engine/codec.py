@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .layers import Norm
+from .layers import Norm, on_gpu
 
 # Elements that an elementwise operator should find in a row.
 ROW = 1024
@@ -99,7 +99,7 @@ class Block:
 
     def _mixed(self, x: Tensor, window: Tensor) -> Tensor:
         batch, steps, _ = x.shape
-        if x.is_cuda:
+        if on_gpu(x):
             mixed = F.conv1d(window.transpose(1, 2), self.kernels, self.bias, groups=self.channels)
             return x + mixed.transpose(1, 2)
         # On a CPU a call of conv1d costs more than all of its taps.

@@ -10,6 +10,11 @@ from torch import Tensor, nn
 FEW = 32
 
 
+def on_gpu(x: Tensor) -> bool:
+    """Whether to do what GPUs do best; on a CPU some operators are better taken another way."""
+    return x.is_cuda
+
+
 class Norm:
     """Division by the root mean square over the channels, times a weight for each."""
 
@@ -23,7 +28,7 @@ class Norm:
 
     def __call__(self, x: Tensor) -> Tensor:
         """[rows, channels], and the same shape out."""
-        if x.is_cuda:
+        if on_gpu(x):
             return F.rms_norm(x, self.shape, self.weight, self.eps)
         # Where ATen has no kernel for it, it takes rms_norm apart into ten operators, and sums rows of a few
         # channels one by one.
