@@ -172,6 +172,17 @@ class Studio(Section):
         default="https://download.pytorch.org/whl/cu130", description="index that torch comes from"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(default="auto", description="what the engine computes on")
+    streams: Count = Field(
+        default=8,
+        description="generations that one GPU speaks at once; each reserves its memory as it starts",
+    )
+    steps: Count | None = Field(
+        default=None, description="denoising steps for each frame, 5 to 20 are usual; none: the model's own"
+    )
+    solver: Literal["dpmsolver++", "sde-dpmsolver++"] | None = Field(
+        default=None,
+        description="how noise becomes speech; the sde one is said to leave less music; none: the model's own",
+    )
     stop_grace_s: Seconds = Field(default=120, description="seconds a stopping studio has to save its jobs")
     shm_size: Size = Field(
         default="1GiB", validate_default=True, description="shared memory of a studio container"

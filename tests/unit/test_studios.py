@@ -140,17 +140,28 @@ def test_the_container_gets_one_gpu_and_no_rights(site: Site) -> None:
     assert arguments[-1] == IMAGE
 
 
+def with_knobs(site: Site, **knobs: object) -> Studio:
+    """The first studio of a site whose studio knobs are turned."""
+    turned = site.model_copy(update={"studio": site.studio.model_copy(update=knobs)})
+    return studio(turned, turned.projects[0], 0, "GPU-0", IMAGE, KEY)
+
+
+def test_the_engines_knobs_reach_the_studio(site: Site) -> None:
+    text = " ".join(with_knobs(site, streams=3, steps=5, solver="sde-dpmsolver++").arguments)
+    for variable in ("VV_STREAMS=3", "VV_STEPS=5", "VV_SOLVER=sde-dpmsolver++"):
+        assert f"--env {variable} " in text
+    usual = " ".join(with_knobs(site).arguments)
+    assert "--env VV_STREAMS=8 " in usual
+    # The model's own, which the studio reads from its checkpoint.
+    assert "VV_STEPS" not in usual
+    assert "VV_SOLVER" not in usual
+
+
 CHANGES: dict[str, Callable[[Site], Studio]] = {
     "image": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE.replace("a", "b"), KEY),
     "gpu": lambda site: studio(site, site.projects[0], 0, "GPU-1", IMAGE, KEY),
-    "device": lambda site: studio(
-        site.model_copy(update={"studio": site.studio.model_copy(update={"device": "cpu"})}),
-        site.projects[0],
-        0,
-        "GPU-0",
-        IMAGE,
-        KEY,
-    ),
+    "device": lambda site: with_knobs(site, device="cpu"),
+    "steps": lambda site: with_knobs(site, steps=5),
     "door's key": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE, "another"),
     "slot": lambda site: studio(site, site.projects[0], 1, "GPU-0", IMAGE, KEY),
 }
