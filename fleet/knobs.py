@@ -181,7 +181,7 @@ class Studio(Section):
     )
     solver: Literal["dpmsolver++", "sde-dpmsolver++"] | None = Field(
         default=None,
-        description="how noise becomes speech; the sde one is said to leave less music; none: the model's own",
+        description="how noise becomes speech; sde is said to leave less music; none: the model's own",
     )
     stop_grace_s: Seconds = Field(default=120, description="seconds a stopping studio has to save its jobs")
     shm_size: Size = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import wave
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from tests.box.fixtures import Logins
 from tests.box.lab import REPORTS, Lab, Login
 
 SPOKEN_WITHIN_MS = 90_000
+BOTH_WITHIN_S = 90
 SCRIPT = "Speaker 1: Read this aloud, please.\nSpeaker 2: With pleasure."
 
 
@@ -112,13 +114,15 @@ def test_twenty_reloads_stay_on_one_container(podcast: BrowserContext, logins: L
 
 
 def test_both_containers_have_visitors(browser: Browser, logins: Logins) -> None:
-    chosen = set()
-    for _ in range(8):
+    # The balancer takes turns, but not with a studio that is late with a health check on a busy machine.
+    chosen: list[str] = []
+    end = time.monotonic() + BOTH_WITHIN_S
+    while len(set(chosen)) < 2 and time.monotonic() < end:
         context = _visit(browser, logins["podcast"], DESKTOP)
         context.new_page().goto(logins["podcast"].url, wait_until="commit")
-        chosen.add(_container(context))
+        chosen.append(_container(context))
         context.close()
-    assert len(chosen) == 2
+    assert len(set(chosen)) == 2, f"{len(chosen)} visitors were all sent to {chosen[0]}"
 
 
 def _container(context: BrowserContext) -> str:
