@@ -120,6 +120,20 @@ def test_a_stream_may_come_and_others_go_in_its_middle(batch: Batch) -> None:
     assert np.array_equal(sound(said), alone)
 
 
+def test_a_stream_goes_on_in_another_slot_when_those_below_fall_empty(lively: Path) -> None:
+    moving = Batch(load(lively, "cpu", torch.float64), slots=4)
+    alone = sound(speak(moving, Generation(TALK, seed=1)))
+    below = [admitted(moving, Generation(TALK, seed=seed)) for seed in (5, 6, 7)]
+    run, said, slots = admitted(moving, Generation(TALK, seed=1)), list[Spoken](), []
+    while moving.busy:
+        slots.append(run.slot)
+        said += [event for one, event in moving.step() if one is run]
+        if len(slots) in (4, 8, 12):
+            moving.remove(below.pop())
+    assert [slot for slot in dict.fromkeys(slots) if slot is not None] == [3, 2, 1, 0]
+    assert np.abs(sound(said) - alone).max() < 1e-6
+
+
 def test_where_slots_are_few_across_buckets_the_first_other_frame_is_late(lively: Path) -> None:
     """Other shapes round otherwise: how long two runs agree is told, and it is not nothing."""
     wide = Batch(load(lively, "cpu", torch.float32), slots=8, buckets=(8,))
