@@ -7,6 +7,7 @@ timed; so each part's call is noted in a step without a graph, captured as a gra
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from statistics import median
 from typing import Any
 
 import torch
@@ -28,24 +29,27 @@ Call = Callable[[], Any]
 
 
 def part_ms(batch: Batch, frames: int) -> dict[str, float]:
-    """Milliseconds of each part for a frame of all streams that are running; the rest is the step's."""
+    """Milliseconds of each part for a frame of all streams that are running; the rest is the step's.
+
+    Medians of `frames` frames; each part is called once in a frame.
+    """
     if batch.parts.device.type == "cuda":
         return _replayed(batch)
-    taken = dict.fromkeys(CALLS, 0.0)
+    taken: dict[str, list[float]] = {name: [] for name in (*CALLS, REST)}
 
     def timed(name: str, call: Call) -> Any:
         began = time.perf_counter()
         result = call()
-        taken[name] += time.perf_counter() - began
+        taken[name].append((time.perf_counter() - began) * 1000)
         return result
 
-    began = time.perf_counter()
     with _watched(batch, timed):
         for _ in range(frames):
+            began = time.perf_counter()
             batch.step()
-    whole = time.perf_counter() - began
-    taken[REST] = whole - sum(taken.values())
-    return {name: seconds / frames * 1000 for name, seconds in taken.items()}
+            whole = (time.perf_counter() - began) * 1000
+            taken[REST].append(whole - sum(taken[name][-1] for name in CALLS))
+    return {name: median(each) for name, each in taken.items()}
 
 
 @torch.inference_mode()
