@@ -43,6 +43,12 @@ def process_state(pid: int) -> str:
     return "" if state == "Z" else state
 
 
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, from any of its threads."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
+
+
 class Stopped:
     """An engine process that stands still, until `set` or the block's end."""
 

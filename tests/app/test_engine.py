@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,14 @@ def test_a_missing_checkpoint_is_a_failed_engine(tmp_path: Path) -> None:
         assert engine.restarts == 0
         with pytest.raises(NotReady, match="failed"):
             engine.submit(say())
+
+
+@pytest.mark.parametrize("wrong", [{"steps": 5000}, {"solver": "euler"}, {"kv_bytes": 1000}])
+def test_an_engine_that_is_set_up_wrong_fails_at_once(setup: Setup, wrong: dict[str, Any]) -> None:
+    with started(replace(setup, **wrong)) as engine:
+        wait_for(lambda: engine.state == "failed")
+        assert engine.reason
+        assert engine.restarts == 0
 
 
 def test_a_lock_that_cannot_be_made_is_a_failed_engine(checkpoint: Path, tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """A studio stops well: not ready first, nothing lost, exit code 0."""
 
+import os
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-from running import Process, wait_for
+from running import Process, children, wait_for
 
-SPEECH = {"model": "vibevoice", "input": "Speaker 1: " + "The quick brown fox jumps over the lazy dog. " * 20}
+SPEECH = {"model": "vibevoice", "input": "Speaker 1: " + "The quick brown fox jumps over the lazy dog. " * 8}
 
 
 def speak(studio: Process) -> tuple[threading.Thread, list[httpx.Response]]:
@@ -38,6 +40,18 @@ def test_what_runs_is_finished_while_the_proxies_are_told(start: Callable[..., P
         assert answers[0].content[:4] == b"RIFF"
         code, errors = studio.end()
         assert code == 0, errors
+
+
+def test_an_engine_that_is_killed_costs_a_caller_nothing_but_time(start: Callable[..., Process]) -> None:
+    with start(drain_s=0) as studio:
+        studio.wait_until("/health/ready", 200)
+        thread, answers = speak(studio)
+        [engine] = children(studio.process.pid)
+        os.kill(engine, signal.SIGKILL)
+        thread.join()
+        assert answers[0].status_code == 200
+        studio.process.terminate()
+        assert studio.end()[0] == 0
 
 
 def test_event_streams_are_told_and_end(start: Callable[..., Process]) -> None:

@@ -63,7 +63,11 @@ def _serve(options: argparse.Namespace, inbox: "queue.SimpleQueue[FromWeb]", out
     locked = time.monotonic()
     checkpoint = load(options.model_dir, str(device), options.dtype and getattr(torch, options.dtype))
     loaded = time.monotonic()
-    batch = Batch(checkpoint, options.streams, options.kv_bytes, options.steps, options.solver)
+    try:
+        batch = Batch(checkpoint, options.streams, options.kv_bytes, options.steps, options.solver)
+    except ValueError as error:
+        # Memory, solver or steps: the settings', or the checkpoint's own.
+        raise CheckpointError(str(error)) from error
     log.info(
         "Ready on %s: imports %.1f s, waited %.1f s for the GPU, weights %.1f s, memory and graphs %.1f s",
         device, imported - began, locked - imported, loaded - locked, time.monotonic() - loaded,

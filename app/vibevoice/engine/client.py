@@ -226,7 +226,9 @@ class Engine:
             if place.leaving:
                 self._finish(place, None, place.leaving)
             elif place.deaths >= MOST_DEATHS:
-                self._finish(place, None, _poison(life))
+                error = _poison(life)
+                log.error("A stream is given up: %s", error)
+                self._finish(place, None, error)
         self._become("restarting", unless=("loading", "waiting"))
         self._tell(Event("died"))
 

@@ -16,7 +16,8 @@ class Outbox:
         self._frames = 0
         self._changed = threading.Condition()
         self._closed = False
-        threading.Thread(target=self._run, name="outbox", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread.start()
 
     def send(self, message: Any, frames: int = 0) -> None:
         """Hand over a message with that many frames in it. What a closed connection is given is lost."""
@@ -36,7 +37,11 @@ class Outbox:
             return self._changed.wait_for(lambda: not self._queue or self._closed, timeout)
 
     def close(self) -> None:
-        """Send nothing more, what waits included."""
+        """Send nothing more, what waits included. The connection is let go of, once its other end is gone."""
+        self._give_up()
+        self._thread.join()
+
+    def _give_up(self) -> None:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -53,7 +58,7 @@ class Outbox:
                 self._connection.send(message)
             except OSError:
                 # The other end is gone: whoever reads hears of it.
-                self.close()
+                self._give_up()
                 continue
             with self._changed:
                 # Only now: an empty queue means that everything has left.

@@ -19,8 +19,9 @@ BEAT_S = 1.0
 # Frames that wait to be read before the batch waits, too: 260 MB, and at 400 times real time about 7 s in
 # which the web process need not read at all. Who is further behind gains nothing by more frames.
 MOST_UNREAD = 20_000
-# For a reader that is slow it may be too short, and then a death is blamed on one stream less.
-FLUSH_S = 1.0
+# Each new stream may hold the others up for so long, if the reader is slow. Where that is too short, a stream
+# that kills the engine at once is not known for it.
+FLUSH_S = 0.1
 
 
 class Sink(Protocol):

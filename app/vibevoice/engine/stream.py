@@ -14,8 +14,8 @@ from .generation import Cancelled, End, EngineError, Frame, Generation, PartEnd,
 SUSPEND_S = 10.0
 
 
-class Suspended(EngineError):
-    """Let go by its caller before its end, who goes on with what it has saved."""
+class Suspended(Cancelled):
+    """Let go by its caller before its end, to go on from what was saved."""
 
 
 class Stream:
