@@ -187,3 +187,10 @@ def test_without_the_rule_names_are_read_aloud() -> None:
 
 def test_a_direction_within_a_label_is_kept_if_directions_are() -> None:
     assert parse("Ana (sad): Hi.\nBen: Ho.", Rules(directions=False)).turns[0].text == "(sad) Hi."
+
+
+@pytest.mark.parametrize("direction", ["(laughs)", "[sighs]", "*whispers*", "（笑）", "(laughs) [loudly]"])
+def test_a_name_stands_before_a_direction_too(direction: str) -> None:
+    script = parse(f"Ana: Welcome back.\nBen: {direction} It is still\nme, thank you.")
+    assert script.speakers == ("Ana", "Ben")
+    assert [turn.text for turn in script.turns] == ["Welcome back.", "It is still me, thank you."]

@@ -59,6 +59,7 @@ _ROLE = re.compile(
     r"|主持人|主持|嘉宾|嘉賓|旁白|解说|解說|记者|記者|主播|采访者|受访者"
 )
 _WITHIN = re.compile(r"[.!?。！？…\"”’)\]]\s{0,3}(?=speaker\s?\d{1,3}\s{0,2}:)", re.IGNORECASE)
+_DIRECTIONS = re.compile(rf"(?:{_BLANK}(?:\([^()]{{0,60}}\)|\[[^\[\]]{{0,60}}\]|\*[^*]{{1,60}}\*))*+")
 _ONE_SPEAKER = re.compile(r"(?:speaker|spk|说话人|說話人|发言人|發言人)\s*[-_#.]?\s*(\d{1,4})")
 
 
@@ -139,7 +140,10 @@ def _possible(number: int, line: str, folded: str) -> Label | None:
     kind = _kind(plain, lowered, in_brackets=group == "bracket", colon=bool(match["colon"]))
     if kind is None:
         return None
-    follows = folded[match.end() :].lstrip(f" {INVISIBLE}\"'“‘(")[:1]
+    # Directions say nothing about what is said: `Ben: (laughs) Thank you.`
+    behind = _DIRECTIONS.match(folded, match.end())
+    spoken = folded[behind.end() if behind else match.end() :]
+    follows = spoken.lstrip(f" {INVISIBLE}\"'“‘(")[:1]
     return Label(
         line=number,
         start=match.start("all"),
