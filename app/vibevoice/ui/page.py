@@ -69,7 +69,8 @@ def page(studio: Studio) -> gr.Blocks:
         script = gr.Textbox(
             EXAMPLE,
             label="Script",
-            info="One line for each turn: “Speaker 1: …” to “Speaker 4: …”.",
+            info="One line for each turn, with who speaks: “Ana: …”, up to four. (Directions) are not read,"
+            " [pause:500ms] is silence.",
             lines=10,
             max_lines=30,
             elem_id="script",
