@@ -40,6 +40,8 @@ class World:
         self.batch = batch
         self.streams: dict[int, Heard] = {}
         self.started: list[int] = []
+        self.behind = False
+        """Whether whoever reads has more frames unread than may be."""
         self._inbox: queue.SimpleQueue[FromWeb] = queue.SimpleQueue()
         self._scheduler = Scheduler(batch, self._inbox, self)
 
@@ -91,7 +93,7 @@ class World:
                         heard.end = what
 
     def drained(self, frames: int, timeout: float) -> bool:
-        return True
+        return not self.behind
 
     def flushed(self, timeout: float) -> bool:
         return True

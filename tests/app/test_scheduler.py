@@ -89,6 +89,20 @@ def test_what_can_never_fit_is_refused_while_others_are_spoken(world: World) -> 
     assert all(isinstance(world[number].end, End) for number in (first, after))
 
 
+def test_who_reads_too_slowly_is_waited_for_and_still_listened_to(world: World) -> None:
+    world.behind = True
+    number, other = world.submit(say()), world.submit(say())
+    world.turn()
+    assert world[number].running
+    assert world[number].stream.count == 0
+    world.leave(other)
+    world.turn()
+    assert isinstance(world[other].end, Left)
+    world.behind = False
+    world.finish()
+    assert isinstance(world[number].end, End)
+
+
 def test_a_failure_while_a_stream_is_let_in_is_its_own(
     world: World, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from .messages import (
     Trying,
     Waiting,
 )
+from .places import MOST_DEATHS, Place, Places
 from .setup import Capacity, Setup
 from .stream import Stream
 from .supervisor import Life, Patience, Supervisor
@@ -30,9 +31,6 @@ State = Literal["loading", "waiting", "ready", "restarting", "closed", "failed"]
 TAKES: tuple[State, ...] = ("waiting", "ready", "restarting")
 log = logging.getLogger(__name__)
 PATIENCE = Patience()
-# As often may an engine die while it speaks a stream without getting on with it: one that dies of a stream
-# would die of it for ever, and take the others along each time.
-MOST_DEATHS = 3
 
 
 @dataclass(frozen=True)
@@ -43,23 +41,6 @@ class Event:
     stream: Stream | None = None
     speech: Speech | None = None
     error: BaseException | None = None
-
-
-@dataclass
-class _Place:
-    """A stream's place in the queue."""
-
-    stream: Stream
-    number: int | None = None
-    """Under which the present engine knows it; None: not yet handed to that."""
-    tried: bool = False
-    """The present engine has begun with it …"""
-    moved: bool = False
-    """… and has spoken some of it."""
-    deaths: int = 0
-    """Engines that died after they had begun with it and before it moved, since it last moved."""
-    leaving: EngineError | None = None
-    """It is to end with this as soon as the engine lets go."""
 
 
 class Engine:
@@ -82,9 +63,7 @@ class Engine:
         self._slots, self._most = setup.streams, setup.streams + max_waiting
         self._max_waiting = max_waiting
         self._lock = threading.RLock()
-        self._places: dict[Stream, _Place] = {}
-        self._by_number: dict[int, _Place] = {}
-        self._next = 0
+        self._places = Places()
         self._listeners: list[Callable[[Event], None]] = []
         self._state: State = "loading"
         self._life: Life | None = None
@@ -115,13 +94,13 @@ class Engine:
     def running(self) -> int:
         """Generations under way."""
         with self._lock:
-            return sum(stream.started is not None for stream in self._places)
+            return sum(place.stream.started is not None for place in self._places)
 
     @property
     def waiting(self) -> int:
         """Generations that wait for their turn."""
         with self._lock:
-            return sum(stream.started is None for stream in self._places)
+            return sum(place.stream.started is None for place in self._places)
 
     @property
     def idle(self) -> bool:
@@ -146,7 +125,7 @@ class Engine:
                 raise NotReady(f"the engine is {self._state}")
             if len(self._places) >= self._most:
                 raise QueueFull(f"{self._max_waiting} generations wait already")
-            self._places[stream] = _Place(stream)
+            self._places.add(stream)
         self._tell(Event("submitted", stream))
         self._pump()
         return stream
@@ -163,9 +142,9 @@ class Engine:
     def cancel_all(self) -> None:
         """End what runs and what waits, now."""
         with self._lock:
-            streams = list(self._places)
-        for stream in streams:
-            stream.cancel()
+            places = list(self._places)
+        for place in places:
+            place.stream.cancel()
 
     def join(self, timeout: float) -> bool:
         """Wait for the process's end after `close`; whether it ended within `timeout` seconds."""
@@ -192,21 +171,21 @@ class Engine:
             case Heartbeat(kv_free):
                 self._kv_free = kv_free
             case Trying(number):
-                if place := self._by_number.get(number):
+                if place := self._numbered(number):
                     place.tried = True
             case Started(number, seed):
-                if place := self._by_number.get(number):
+                if place := self._numbered(number):
                     self._started(place.stream, seed)
             case Step(spoken):
                 for number, what in spoken:
-                    if place := self._by_number.get(number):
+                    if place := self._numbered(number):
                         self._spoken(place, what)
                 self._pump()
             case Left(number):
-                if (place := self._by_number.get(number)) and place.leaving:
+                if (place := self._numbered(number)) and place.leaving:
                     self._finish(place, None, place.leaving)
             case Ended(number, error):
-                if place := self._by_number.get(number):
+                if place := self._numbered(number):
                     self._finish(place, None, error)
             case Dying():
                 pass
@@ -216,16 +195,12 @@ class Engine:
         with self._lock:
             self._life = None
             self.restarts += 1
-            places = list(self._places.values())
-            for place in places:
-                if place.tried and not place.moved:
-                    place.deaths += 1
-                place.number, place.tried, place.moved = None, False, False
-            self._by_number.clear()
+            self._places.died()
+            places = list(self._places)
         for place in places:
             if place.leaving:
                 self._finish(place, None, place.leaving)
-            elif place.deaths >= MOST_DEATHS:
+            elif place.poisonous:
                 error = _poison(life)
                 log.error("A stream is given up: %s", error)
                 self._finish(place, None, error)
@@ -237,7 +212,7 @@ class Engine:
         log.error("The engine failed: %s", reason)
         with self._lock:
             self._life, self._state, self.reason = None, "failed", reason
-            places = list(self._places.values())
+            places = list(self._places)
         self._tell(Event("state"))
         for place in places:
             self._finish(place, None, NotReady(f"the engine failed: {reason}"))
@@ -245,23 +220,17 @@ class Engine:
     # --- streams -------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        """Hand the engine what it has not got, in order.
-
-        A stream of which an engine may have died waits until all others have moved: if it kills this one too,
-        they are above suspicion.
-        """
+        """Hand the process what it has not got."""
         with self._lock:
             if self._ready is None or self._life is None:
                 return
-            for place in self._places.values():
-                if place.number is not None or place.leaving:
-                    continue
-                if place.deaths and any(other.number and not other.moved for other in self._places.values()):
-                    return
-                self._next += 1
-                place.number = self._next
-                self._by_number[self._next] = place
-                self._life.send(Submit(self._next, _rest(place.stream)))
+            for place in self._places.due():
+                assert place.number is not None
+                self._life.send(Submit(place.number, _rest(place.stream)))
+
+    def _numbered(self, number: int) -> Place | None:
+        with self._lock:
+            return self._places.numbered(number)
 
     def _started(self, stream: Stream, seed: int) -> None:
         first = stream.started is None
@@ -269,10 +238,10 @@ class Engine:
         if first:
             self._tell(Event("started", stream))
 
-    def _spoken(self, place: _Place, what: Spoken) -> None:
+    def _spoken(self, place: Place, what: Spoken) -> None:
         ready = self._ready
         assert ready is not None, "frames before the engine was ready"
-        place.moved, place.deaths = True, 0
+        place.move()
         place.stream.take(what, ready.weights)
         if isinstance(what, End):
             self._finish(place, place.stream.speech(ready.sample_rate, what.capped), None)
@@ -280,7 +249,7 @@ class Engine:
     def _leave(self, stream: Stream, error: EngineError, now: bool) -> None:
         """End a stream with an error: now, or when the engine has let go of it."""
         with self._lock:
-            place = self._places.get(stream)
+            place = self._places.of(stream)
             if place is None:
                 return
             asked, place.leaving = place.leaving, place.leaving or error
@@ -290,13 +259,11 @@ class Engine:
         if now or not (life and number):
             self._finish(place, None, error)
 
-    def _finish(self, place: _Place, speech: Speech | None, error: BaseException | None) -> None:
+    def _finish(self, place: Place, speech: Speech | None, error: BaseException | None) -> None:
         """The end of a stream, whoever is first to bring it."""
         with self._lock:
-            if self._places.pop(place.stream, None) is None:
+            if not self._places.remove(place):
                 return
-            if place.number is not None:
-                self._by_number.pop(place.number, None)
         self._tell(Event("finished", place.stream, speech, error))
         place.stream.finish(speech, error)
         self._pump()
