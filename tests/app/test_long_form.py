@@ -163,3 +163,21 @@ def test_speech_that_ends_and_begins_again_starts_from_silence(lively: Path) -> 
     ours = torch.from_numpy(sound(said))
     assert len(ours) == len(expected.samples) == 15 * 3200
     assert float((ours - expected.samples).abs().max() / expected.samples.abs().max()) < 1e-6
+
+
+def test_a_stream_may_fill_the_whole_context(lively: Path) -> None:
+    """To its last position, though memory is for no more than that."""
+    checkpoint = load(lively, "cpu", torch.float64)
+    checkpoint.model.config.text_config.max_position_embeddings = 256
+    batch = Batch(checkpoint, slots=1)
+    run = batch.prepare(Generation((Turn(0, "An endless story, told by a model that never stops, not now, not ever."),)))
+    speaks = torch.eye(4)[[batch.parts.marks.speak]]
+    assert batch.admit(run)
+    length, steps, last = run.length, 0, []
+    with mock.patch.object(batch.parts, "scores", return_value=speaks):
+        while batch.busy:
+            steps += 1
+            last = batch.step()
+    assert last[-1] == (run, End(capped=True))
+    # The prompt's last token is the first step's input.
+    assert length + 1 + steps == 256

@@ -15,7 +15,7 @@ from .memory import PAGE, Extent, pages_for
 from .parts import Parts
 from .planner import Planner
 from .prompt import Prompter
-from .run import Run
+from .run import SPARE_TOKENS, Run
 from .solver import Schedule
 
 GIB = 2**30
@@ -59,6 +59,9 @@ class Batch:
 
         Raises ValueError for a solver or a number of steps that there is not, or too little memory.
         """
+        if checkpoint.device.type == "cuda":
+            # Graphs and streams are the current device's.
+            torch.cuda.set_device(checkpoint.device)
         schedule = Schedule.of_checkpoint(checkpoint.defaults, steps, solver)
         self.weights = checkpoint.fingerprint
         self.parts = Parts(checkpoint, schedule)
@@ -74,7 +77,8 @@ class Batch:
                 f"{device}: no memory is left for even {PAGE} tokens of a stream. Use a larger GPU."
             )
         # No more than all slots could ever use.
-        self.store = self.parts.language.store(min(pages, 2 * slots * pages_for(self.parts.context)))
+        most = 2 * slots * pages_for(self.parts.context + SPARE_TOKENS)
+        self.store = self.parts.language.store(min(pages, most))
         self._planner = Planner(
             self.prompter,
             weights=self.weights,

@@ -11,6 +11,7 @@ from .checkpoint import Checkpoint
 from .diffusion import Head
 from .language import LanguageModel
 from .layers import Connector
+from .run import SPARE_TOKENS
 from .solver import Schedule
 
 # A voice is encoded in pieces of this many frames: what lies between its layers is large.
@@ -46,7 +47,7 @@ class Parts:
         self.vae_std: float = config.audio_config.vae_std
         self.dtype, self.device = checkpoint.dtype, checkpoint.device
         self.schedule = schedule
-        self.language = LanguageModel(model.language_model, self.context)
+        self.language = LanguageModel(model.language_model, self.context + SPARE_TOKENS)
         self.head = Head(model.diffusion_head, schedule)
         self.decoder = codec.decoder(model.audio_tower.decoder)
         self.listener = codec.encoder(model.semantic_tokenizer_encoder, self.hop)

@@ -5,7 +5,7 @@ import secrets
 from .generation import Generation, Prefix, Refused, Saved, TooLong
 from .memory import PAGE, pages_for
 from .prompt import Prompter
-from .run import LABEL_TOKENS, Part, Run, plan
+from .run import LABEL_TOKENS, SPARE_TOKENS, Part, Run, plan
 
 
 class Planner:
@@ -83,8 +83,7 @@ class Planner:
     def _sized(self, run: Run, scaffold: int, frames: int) -> Run:
         """Reckon what the run may need of the store, and refuse what the store cannot ever hold."""
         text = scaffold + sum(part.tokens + LABEL_TOKENS * len(part.turns) for part in run.parts)
-        # A step more: on CUDA it is under way when the end is seen.
-        tokens = [min(self.context, length) + 2 for length in (text + frames, 1 + frames)]
+        tokens = [min(self.context, length) + SPARE_TOKENS for length in (text + frames, frames)]
         run.pages = (pages_for(tokens[0]), pages_for(tokens[1]))
         if sum(run.pages) > self.pages:
             raise TooLong(

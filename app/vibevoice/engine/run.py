@@ -14,6 +14,8 @@ SPARE_FRAMES = 30
 # A turn's label and line end, at most.
 LABEL_TOKENS = 6
 SAMPLES_PER_MS = 24
+# A row's first token without text, and steps that are under way when the end is seen (one, on CUDA).
+SPARE_TOKENS = 3
 
 
 @dataclass(frozen=True)
