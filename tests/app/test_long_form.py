@@ -170,7 +170,8 @@ def test_a_stream_may_fill_the_whole_context(lively: Path) -> None:
     checkpoint = load(lively, "cpu", torch.float64)
     checkpoint.model.config.text_config.max_position_embeddings = 256
     batch = Batch(checkpoint, slots=1)
-    run = batch.prepare(Generation((Turn(0, "An endless story, told by a model that never stops, not now, not ever."),)))
+    story = Turn(0, "An endless story, told by a model that never stops, not now, not ever.")
+    run = batch.prepare(Generation((story,)))
     speaks = torch.eye(4)[[batch.parts.marks.speak]]
     assert batch.admit(run)
     length, steps, last = run.length, 0, []
