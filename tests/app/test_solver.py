@@ -34,10 +34,9 @@ def test_a_whole_denoising_run_equals_the_reference(steps: int, algorithm: Algor
     weight = torch.randn(64, 64, generator=generator) / 8
     noise = torch.randn(schedule.draws, 2, 64, generator=generator)
     assert schedule.draws == (1 if algorithm == "dpmsolver++" else 1 + steps)
-    draws = iter(noise[1:])
     expected = noise[0]
     with mock.patch(
-        "diffusers.schedulers.scheduling_dpmsolver_multistep.randn_tensor", lambda *_, **__: next(draws)
+        "diffusers.schedulers.scheduling_dpmsolver_multistep.randn_tensor", side_effect=noise[1:]
     ):
         for time in reference.timesteps:
             expected = reference.step(torch.tanh(expected @ weight), time, expected).prev_sample
