@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from engines import PEAK
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -26,18 +25,20 @@ SLOTS, PAGES = 3, 6
 SMALL, BIG = "Hi.", "Hello there. " * 8
 """Two pages and four: three small ones fill the memory, or a big and a small one."""
 SEQUENCES = 1000
+# Of two runs of one stream, by the peak of the sound; of two streams it would be about 1.
+ALIKE = 1e-3
 # What the test itself remembers, and the allocator keeps. A frame that is kept for each stream is 60 MB.
 GROWTH_BYTES = 30 * 2**20
 
 
 @pytest.fixture(scope="module")
 def batch(checkpoint: Path) -> Batch:
-    """float64, so that what should be equal can be told from what is alike; one denoising step, for speed."""
-    loaded = load(checkpoint, "cpu", torch.float64)
+    """One denoising step, for speed."""
+    loaded = load(checkpoint, "cpu")
     config = loaded.model.config.text_config
     # Keys and values of all layers.
     width = config.num_key_value_heads * config.hidden_size // config.num_attention_heads
-    token_bytes = 2 * config.num_hidden_layers * width * 8
+    token_bytes = 2 * config.num_hidden_layers * width * 4
     batch = Batch(loaded, SLOTS, kv_bytes=PAGES * PAGE * token_bytes, steps=1)
     assert batch.kv_tokens == PAGES * PAGE
     return batch
@@ -233,7 +234,7 @@ class Sequence:
                 assert len(sound) == len(whole)
             else:
                 assert isinstance(heard.end, Left)
-            assert np.abs(sound - whole[: len(sound)]).max(initial=0) < PEAK * np.abs(whole).max()
+            assert np.abs(sound - whole[: len(sound)]).max(initial=0) < ALIKE * np.abs(whole).max()
 
     def _sound(self, number: int) -> Samples:
         before = self.before.get(number)
