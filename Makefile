@@ -7,8 +7,8 @@ PYINFRA = .venv/bin/pyinfra
 # Colours and cursor movements do not belong into a log file.
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-lab smoke bench-deploy \
-        bench-door bench-engine knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
+.PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-gpu test-lab smoke \
+        bench-deploy bench-door bench-engine knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -43,6 +43,9 @@ unit: venv venv-door test-packages  ## what needs no host
 
 test-app: venv-app  ## the studio's own tests
 	@PYTHONPATH=app .venv-app/bin/python -m pytest tests/app -c tests/app/pytest.ini
+
+test-gpu:  ## what only a GPU can show, on a machine that has one (fetches the CUDA build of torch)
+	@bin/venv-app cu130 && PYTHONPATH=app .venv-gpu/bin/python -m pytest tests/gpu -c tests/gpu/pytest.ini
 
 test-door: venv-door  ## the door's own tests
 	@PYTHONPATH=app .venv-door/bin/python -m pytest tests/door -c tests/door/pytest.ini

@@ -274,22 +274,7 @@ def test_a_device_that_the_engine_does_not_know(checkpoint: Path, device: str) -
     )
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 @pytest.mark.parametrize("device", ["cuda", "cuda:7"])
-def test_a_gpu_where_there_is_none(checkpoint: Path, device: str) -> None:
+def test_a_gpu_where_there_is_none(checkpoint: Path, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert complaint(checkpoint, device).startswith(f"VV_DEVICE is {device!r}, but ")
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
-def test_a_gpu_beyond_the_last(checkpoint: Path) -> None:
-    assert complaint(checkpoint, "cuda:99") == (
-        f"VV_DEVICE is 'cuda:99', but the last GPU here is cuda:{torch.cuda.device_count() - 1}."
-    )
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
-def test_a_gpu_without_room_for_the_weights(checkpoint: Path) -> None:
-    held = torch.empty(torch.cuda.mem_get_info()[0] - 10 * 2**20, dtype=torch.uint8, device="cuda")
-    assert "the weights need 0.0 GiB, but only 0.0 of " in complaint(checkpoint, "cuda")
-    del held
-    torch.cuda.empty_cache()

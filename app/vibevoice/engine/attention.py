@@ -26,7 +26,8 @@ class Reach:
         """[rows, heads * width] from queries [rows, heads, width] and a layer's part of the store."""
         if not on_gpu(query):
             return _each(self, query, keys, values)
-        chosen = _flash if flash_works(query.device) else gathered
+        # Flash attention is for half precision.
+        chosen = _flash if query.dtype.itemsize == 2 and flash_works(query.device) else gathered
         return chosen(self, query, keys, values)
 
 

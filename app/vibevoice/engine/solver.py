@@ -141,4 +141,4 @@ def _training_sigmas() -> np.ndarray:
         for i in range(TRAINING_STEPS)
     ]
     kept = torch.cumprod(1.0 - torch.tensor(betas, dtype=torch.float32), dim=0)
-    return np.array(((1 - kept) / kept) ** 0.5)
+    return (((1 - kept) / kept) ** 0.5).numpy()

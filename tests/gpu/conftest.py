@@ -1,0 +1,44 @@
+"""What only a GPU can show: `make test-gpu`, on a machine that has one. Without one it fails, and says so."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ |= {"HF_HUB_OFFLINE": "1"}
+
+import torch
+from reference import enliven
+from vibevoice import tiny
+
+# Another one only to try the tests themselves.
+DEVICE = os.environ.get("VV_TEST_DEVICE", "cuda")
+
+
+def pytest_sessionstart() -> None:
+    if DEVICE == "cuda" and not torch.cuda.is_available():
+        pytest.exit("PyTorch finds no GPU here: see nvidia-smi, and `torch.version.cuda`", returncode=3)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    tiny.build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lively(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lively")
+    enliven(checkpoint, folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def full_precision() -> Iterator[None]:
+    """Products in float32 as they are written: TF32 has ten bits."""
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = allowed
