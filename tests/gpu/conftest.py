@@ -9,11 +9,9 @@ import pytest
 os.environ |= {"HF_HUB_OFFLINE": "1"}
 
 import torch
+from device import DEVICE
 from reference import enliven
 from vibevoice import tiny
-
-# Another one only to try the tests themselves.
-DEVICE = os.environ.get("VV_TEST_DEVICE", "cuda")
 
 
 def pytest_sessionstart() -> None:

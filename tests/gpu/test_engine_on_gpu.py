@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import DEVICE
+from device import DEVICE
 from engines import reach, say, sound, started
 from test_batch import TALK, admitted, saved, speak, spoken
 from test_batch import sound as heard
