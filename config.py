@@ -4,7 +4,7 @@ import sys
 
 from pyinfra import config
 
-from steps.commandline import check, exit_with_an_error_on_interrupt
+from steps.commandline import check, exit_with_an_error_on_interrupt, keep_tracebacks_for_bugs
 from steps.order import follow_the_file
 from steps.ssh import use_prompt_transport
 
@@ -16,4 +16,5 @@ config.FAIL_PERCENT = 0
 follow_the_file()
 use_prompt_transport()
 exit_with_an_error_on_interrupt()
+keep_tracebacks_for_bugs()
 check(sys.argv[1:])

@@ -39,6 +39,19 @@ def exit_with_an_error_on_interrupt() -> None:
     signal.signal(signal.SIGINT, interrupted)
 
 
+def keep_tracebacks_for_bugs() -> None:
+    """Let a host that fails while an operation looks at it be told of once, in words.
+
+    pyinfra says which host and why, and ends the run; but it does so by an exception in the operation's
+    greenlet, which gevent prints with everything that led to it.
+    """
+    import gevent
+    from pyinfra.api.exceptions import PyinfraError
+
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
+
+
 def _check_limits(inventory: str, limits: Iterable[str]) -> None:
     limits = list(limits)
     if not limits:
