@@ -45,6 +45,14 @@ class PromptTransport(paramiko.Transport):
         channel.destination = dest_addr  # type: ignore[attr-defined]
         return channel
 
+    def get_exception(self) -> Exception | None:
+        error = super().get_exception()
+        # What a dead connection leaves for whoever speaks next. pyinfra takes an SSHException for a failed
+        # host and an EOFError for a bug of its own; before the login, paramiko itself tells them apart.
+        if isinstance(error, EOFError) and self.authenticated:
+            return paramiko.SSHException(f"The connection has ended. {ADVICE}")
+        return error
+
     def close(self) -> None:
         self._closing = True
         super().close()
