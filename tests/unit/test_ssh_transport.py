@@ -8,22 +8,23 @@ from collections.abc import Iterator
 
 import paramiko
 import pytest
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 from steps.ssh import PromptTransport
 
 
-class Anyone(paramiko.ServerInterface):
-    """Lets everybody in, and opens no channel until the connection has ended."""
+class Dying(paramiko.ServerInterface):
+    """Lets everybody in, and is gone when a channel is asked for."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
 
     def check_auth_password(self, username: str, password: str) -> int:
-        return paramiko.AUTH_SUCCESSFUL
+        return AUTH_SUCCESSFUL
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
-        # Instead of an answer: the host has died.
-        self.server.sock.close()
-        return paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
-
-    server: paramiko.Transport
+        self.connection.close()
+        return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
 
 @pytest.fixture
@@ -34,10 +35,8 @@ def connected() -> Iterator[PromptTransport]:
         there, _ = listener.accept()
     server = paramiko.Transport(there)
     server.add_server_key(paramiko.RSAKey.generate(2048))
-    host = Anyone()
-    host.server = server
     # With an event it does not wait for the client, who comes next.
-    server.start_server(threading.Event(), host)
+    server.start_server(threading.Event(), Dying(there))
     client = PromptTransport(here)
     client.connect(username="root", password="any")
     yield client
