@@ -10,16 +10,11 @@ import pytest
 # Before anything imports gradio or transformers: tests talk to nobody.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
+from checkpoints import checkpoint, lively
 from running import Process, Running, Stopped, free_ports, wait_for
-from vibevoice import tiny
 from vibevoice.settings import Settings
 
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoint")
-    tiny.build(folder)
-    return folder
+__all__ = ["checkpoint", "lively"]
 
 
 @pytest.fixture(scope="session")

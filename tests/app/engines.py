@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,8 @@ def reach(engine: Engine, state: State) -> None:
 
 
 @contextmanager
-def started(setup: Setup, max_waiting: int = 8, patience: Patience | None = None) -> Iterator[Engine]:
-    """An engine that is loading, and is ended with the block."""
-    engine = Engine(setup, max_waiting=max_waiting, patience=patience or Patience(pause_s=0.1))
+def _kept(engine: Engine) -> Iterator[Engine]:
+    """Start an engine, and end it with the block."""
     engine.start()
     try:
         yield engine
@@ -43,8 +42,14 @@ def started(setup: Setup, max_waiting: int = 8, patience: Patience | None = None
         assert engine.join(60)
 
 
-@contextmanager
-def stand_in(fault: str, patience: Patience | None = None) -> Iterator[Engine]:
+def started(
+    setup: Setup, max_waiting: int = 8, patience: Patience | None = None
+) -> AbstractContextManager[Engine]:
+    """An engine that is loading, and is ended with the block."""
+    return _kept(Engine(setup, max_waiting=max_waiting, patience=patience or Patience(pause_s=0.1)))
+
+
+def stand_in(fault: str, patience: Patience | None = None) -> AbstractContextManager[Engine]:
     """An engine process with a fault that a real one cannot be made to have."""
     engine = Engine(
         Setup(Path()),
@@ -52,13 +57,7 @@ def stand_in(fault: str, patience: Patience | None = None) -> Iterator[Engine]:
         patience=patience or Patience(pause_s=0.01),
         command=[sys.executable, str(STAND_IN), fault],
     )
-    engine.start()
-    try:
-        yield engine
-    finally:
-        engine.cancel_all()
-        engine.close()
-        assert engine.join(60)
+    return _kept(engine)
 
 
 def sound(stream: Stream) -> Samples:

@@ -1,13 +1,12 @@
 """Streams of one batch: who runs beside them, and what interrupts them, is not heard."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from reference import enliven
+from speaking import TALK, admitted, saved, sound, speak, spoken
 from vibevoice.engine.attention import Reach, gathered
 from vibevoice.engine.batch import Batch
 from vibevoice.engine.checkpoint import load
@@ -23,19 +22,10 @@ from vibevoice.engine.generation import (
     TooLong,
 )
 from vibevoice.engine.memory import PAGE
-from vibevoice.engine.run import Run
 from vibevoice.script import Turn
 
 SHORT = (Turn(0, "Hello there."),)
-TALK = (Turn(0, "Good morning, how are you?"), Turn(1, "Fine, thank you."), Turn(0, "So am I."))
 PAUSED = (Turn(0, "Before the pause.", pause_ms=500), Turn(1, "And behind it."), Turn(0, "The end."))
-
-
-@pytest.fixture(scope="module")
-def lively(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lively")
-    enliven(checkpoint, folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -47,50 +37,6 @@ def batch(lively: Path) -> Batch:
 @pytest.fixture(autouse=True)
 def nothing_is_left(batch: Batch) -> None:
     assert (batch.running, batch.busy, batch.kv_free) == (0, False, batch.kv_tokens)
-
-
-def admitted(batch: Batch, generation: Generation) -> Run:
-    run = batch.prepare(generation)
-    assert batch.admit(run)
-    return run
-
-
-def spoken(batch: Batch, *runs: Run) -> list[list[Spoken]]:
-    """What each run says until the batch is empty."""
-    said: dict[Run, list[Spoken]] = {run: [] for run in runs}
-    while batch.busy:
-        for run, event in batch.step():
-            said[run].append(event)
-    return list(said.values())
-
-
-def speak(batch: Batch, generation: Generation) -> list[Spoken]:
-    [said] = spoken(batch, admitted(batch, generation))
-    return said
-
-
-def sound(said: Sequence[Spoken]) -> np.ndarray:
-    """Frames, and zeros where there is silence."""
-    pieces = []
-    for event in said:
-        match event:
-            case Frame(samples):
-                pieces.append(samples)
-            case PartEnd(silence):
-                pieces.append(np.zeros(silence, np.float32))
-    return np.concatenate(pieces)
-
-
-def saved(batch: Batch, said: Sequence[Spoken], seed: int = 0) -> Saved:
-    """What a client keeps of a stream."""
-    states, parts = [], []
-    for event in said:
-        match event:
-            case Frame(_, state):
-                states.append(state)
-            case PartEnd():
-                parts.append(len(states))
-    return Saved(batch.weights, batch.frame_bytes, b"".join(states), tuple(parts), seed)
 
 
 def test_a_stream_among_others_equals_its_solo_run(batch: Batch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import Reference, enliven
+from reference import Reference
 from vibevoice.audio import Samples
 from vibevoice.engine.batch import Batch
 from vibevoice.engine.checkpoint import load
@@ -25,13 +25,6 @@ TALKS: dict[int, tuple[Turn, ...]] = {
     ),
     4: tuple(Turn(speaker, f"I am number {speaker}, and so on.") for speaker in (0, 1, 2, 3, 1)),
 }
-
-
-@pytest.fixture(scope="module")
-def lively(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lively")
-    enliven(checkpoint, folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from reference import enliven
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 from vibevoice.engine import attention, codec, layers
 from vibevoice.engine.checkpoint import load
@@ -16,13 +15,6 @@ from vibevoice.engine.frame import Slots
 from vibevoice.engine.graphs import length_buckets, slot_buckets
 from vibevoice.engine.parts import Parts
 from vibevoice.engine.solver import Algorithm, Schedule
-
-
-@pytest.fixture(scope="module")
-def lively(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lively")
-    enliven(checkpoint, folder)
-    return folder
 
 
 def without_numbers(value: Any, mode: FakeTensorMode) -> Any:

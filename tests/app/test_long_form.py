@@ -7,23 +7,17 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from reference import Reference, enliven
-from test_batch import sound, speak
+from reference import Reference
+from speaking import saved, sound, speak
 from transformers.generation.logits_process import LogitsProcessor
 from transformers.models.vibevoice_acoustic_tokenizer.modeling_vibevoice_acoustic_tokenizer import (
     VibeVoiceAcousticTokenizerConv1dPaddingCache as Cache,
 )
+from vibevoice.engine import noise
 from vibevoice.engine.batch import Batch
 from vibevoice.engine.checkpoint import load
-from vibevoice.engine.generation import End, Frame, Generation, PartEnd, Saved, TooLong
+from vibevoice.engine.generation import End, Frame, Generation, PartEnd, Prefix, Saved, TooLong
 from vibevoice.script import Turn
-
-
-@pytest.fixture(scope="module")
-def lively(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lively")
-    enliven(checkpoint, folder)
-    return folder
 
 
 def narrow(folder: Path, context: int) -> Batch:
@@ -65,14 +59,7 @@ def test_a_long_stream_is_resumed_in_any_part(lively: Path) -> None:
     batch = narrow(lively, 700)
     whole = speak(batch, Generation(LONG, seed=3))
     cut = [number for number, event in enumerate(whole) if isinstance(event, PartEnd)][1] + 4
-    states = [event.state for event in whole[:cut] if isinstance(event, Frame)]
-    parts, count = [], 0
-    for event in whole[:cut]:
-        count += isinstance(event, Frame)
-        if isinstance(event, PartEnd):
-            parts.append(count)
-    resume = Saved(batch.weights, batch.frame_bytes, b"".join(states), tuple(parts))
-    rest = speak(batch, Generation(LONG, seed=3, resume=resume))
+    rest = speak(batch, Generation(LONG, seed=3, resume=saved(batch, whole[:cut])))
     assert np.abs(sound(rest) - sound(whole[cut:])).max() < 1e-6
 
 
@@ -82,8 +69,6 @@ def test_a_turn_beyond_the_context_is_refused(lively: Path) -> None:
 
 
 def test_a_prefix_that_leaves_no_room_is_refused(lively: Path) -> None:
-    from vibevoice.engine.generation import Prefix
-
     batch = narrow(lively, 400)
     spoken = Saved(batch.weights, batch.frame_bytes, bytes(batch.frame_bytes * 300))
     with pytest.raises(TooLong, match="too little is left"):
@@ -145,8 +130,6 @@ def test_speech_that_ends_and_begins_again_starts_from_silence(lively: Path) -> 
         return torch.nn.functional.one_hot(torch.tensor([marks[next(steps)]]), 4).float()
 
     # The reference draws noise for frames only, the engine for every step.
-    from vibevoice.engine import noise
-
     draw = noise.frame
     spoken_before = [sum(token == "speak" for token in TOKENS[:step]) for step in range(len(TOKENS))]
 

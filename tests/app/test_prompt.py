@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_batch import sound, speak
+from speaking import sound, speak
 from vibevoice.audio import Samples
 from vibevoice.engine import noise
 from vibevoice.engine.batch import Batch

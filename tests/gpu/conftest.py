@@ -2,35 +2,21 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 os.environ |= {"HF_HUB_OFFLINE": "1"}
 
 import torch
+from checkpoints import checkpoint, lively
 from device import DEVICE
-from reference import enliven
-from vibevoice import tiny
+
+__all__ = ["checkpoint", "lively"]
 
 
 def pytest_sessionstart() -> None:
     if DEVICE == "cuda" and not torch.cuda.is_available():
         pytest.exit("PyTorch finds no GPU here: see nvidia-smi, and `torch.version.cuda`", returncode=3)
-
-
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("checkpoint")
-    tiny.build(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def lively(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("lively")
-    enliven(checkpoint, folder)
-    return folder
 
 
 @pytest.fixture(autouse=True)
