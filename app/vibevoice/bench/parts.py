@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ..engine.batch import Batch
+from ..engine.graphs import capture
 
 # What the step calls, by its place in engine.parts.Parts.
 CALLS = {
@@ -64,22 +65,9 @@ def _replayed(batch: Batch) -> dict[str, float]:
     bound = batch._bounds[0]
     with _watched(batch, noted):
         batch._state.advance(count, bound)
-    taken = {name: _graph_ms(_capture(calls[name])) for name in CALLS}
+    taken = {name: _graph_ms(capture(calls[name]).replay) for name in CALLS}
     whole = _graph_ms(lambda: batch._advance(count, bound))
     return {**taken, REST: whole - sum(taken.values())}
-
-
-def _capture(call: Call) -> Call:
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        call()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        # What it returns is memory of the graph, which its replays write to.
-        call()
-    return graph.replay
 
 
 def _graph_ms(replay: Call) -> float:

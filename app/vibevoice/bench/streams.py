@@ -14,6 +14,7 @@ from ..engine.generation import Frame, Generation, Saved
 from ..engine.memory import PAGE
 from ..engine.run import Run
 from ..script import Turn
+from ..voices import SAMPLE_RATE
 from .clock import Clock, synchronise
 from .profile import Counts, counted
 
@@ -185,5 +186,5 @@ def _nothing_read(batch: Batch) -> Iterator[None]:
 
 def _voice(number: int) -> np.ndarray:
     """Ten seconds of noise."""
-    drawn = np.random.default_rng(number).standard_normal(24_000 * VOICE_S, dtype=np.float32)
+    drawn = np.random.default_rng(number).standard_normal(SAMPLE_RATE * VOICE_S, dtype=np.float32)
     return 0.1 * drawn

@@ -49,16 +49,13 @@ def _serve(options: argparse.Namespace, inbox: "queue.SimpleQueue[FromWeb]", out
     import torch
 
     from .batch import Batch
-    from .checkpoint import choose, load
+    from .checkpoint import choose, gpu_uuid, load
     from .scheduler import Scheduler
 
     imported = time.monotonic()
     device = choose(options.device)
     if options.lock_dir is not None:
-        name = f"slot-{options.slot}"
-        if device.type == "cuda":
-            # As nvidia-smi writes it: two containers may know one GPU by different numbers.
-            name = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        name = gpu_uuid(device) or f"slot-{options.slot}"
         _take_gpu(options.lock_dir / f"{name}.lock", outbox)
     locked = time.monotonic()
     checkpoint = load(options.model_dir, str(device), options.dtype and getattr(torch, options.dtype))

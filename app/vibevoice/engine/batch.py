@@ -11,16 +11,13 @@ from . import noise
 from .checkpoint import Checkpoint
 from .frame import Slots
 from .generation import End, Frame, Generation, PartEnd, Spoken
-from .memory import PAGE, Extent, pages_for
+from .memory import PAGE, Extent, pages_for, room
 from .parts import Parts
 from .planner import Planner
 from .prompt import Prompter
 from .run import SPARE_TOKENS, Run
 from .solver import Schedule
 
-GIB = 2**30
-# Of a GPU's free memory, for what lies between layers: prompts, voices, and a step of all slots.
-SPARE_BYTES, SPARE_PER_SLOT = 2 * GIB, GIB // 16
 DEFAULT_GUIDANCE = 1.3
 
 
@@ -71,7 +68,7 @@ class Batch:
         self.slots, self.steps = slots, len(schedule.steps)
         self.frame_bytes = (self.parts.latent_size + self.parts.feature_size) * self.parts.dtype.itemsize
         device = self.parts.device
-        pages = _room(device, slots, kv_bytes) // self.parts.language.page_bytes
+        pages = room(device, slots, kv_bytes) // self.parts.language.page_bytes
         if pages < 2:
             raise ValueError(
                 f"{device}: no memory is left for even {PAGE} tokens of a stream. Use a larger GPU."
@@ -157,8 +154,8 @@ class Batch:
 
     def _begin(self, run: Run, slot: int) -> None:
         """Put a run's next part into a slot, behind what has been spoken of it so far."""
-        spoken = len(run.states) // self.frame_bytes
-        ids, past, start = self._context(run, spoken)
+        spoken = run.count
+        ids, past, start = self._context(run)
         voices = run.generation.voices
         embeds = self.prompter.embed(ids, past, voices, run.seed)
         heard, codec = embeds[-1:], self._state.codec[slot : slot + 1].zero_()
@@ -181,8 +178,8 @@ class Batch:
         run.first, run.length = spoken - run.prior, len(embeds) - 1
         self._runs[slot] = run
 
-    def _context(self, run: Run, spoken: int) -> tuple[list[int], list[Turn], int]:
-        """The prompt of a run's next part, its turns, and the first of the `spoken` frames that belong to it.
+    def _context(self, run: Run) -> tuple[list[int], list[Turn], int]:
+        """The prompt of a run's next part, its turns, and the first of the frames that belong to it.
 
         As many of the earlier parts as leave room for this one: its voice and mood come from them.
         """
@@ -191,7 +188,7 @@ class Batch:
             start = run.ends[first - 1] if first else 0
             turns = [turn for part in run.parts[first : now + 1] for turn in part.turns]
             ids = self.prompter.ids(turns, run.generation.voices)
-            if len(ids) + spoken - start + run.part.cap // 2 <= self.parts.context:
+            if len(ids) + run.count - start + run.part.cap // 2 <= self.parts.context:
                 return ids, turns, start
         turns = list(run.part.turns)
         return self.prompter.ids(turns, run.generation.voices), turns, run.ends[-1] if run.ends else 0
@@ -292,7 +289,7 @@ class Batch:
 
     def _end_part(self, run: Run, capped: bool) -> list[tuple[Run, Spoken]]:
         """End a run's part, and begin the next one in the same slot."""
-        part, slot, frames = run.part, run.slot, len(run.states) // self.frame_bytes
+        part, slot, frames = run.part, run.slot, run.count
         assert slot is not None
         run.capped |= capped
         run.ends.append(frames)
@@ -313,14 +310,3 @@ def _to_host(rows: Tensor) -> Tensor:
     if not rows.is_cuda:
         return rows.clone()
     return torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True).copy_(rows, non_blocking=True)
-
-
-def _room(device: torch.device, slots: int, kv_bytes: int | None) -> int:
-    """Bytes for keys and values."""
-    if kv_bytes is not None:
-        return kv_bytes
-    if device.type != "cuda":
-        return GIB
-    torch.cuda.empty_cache()
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(0, free - SPARE_BYTES - slots * SPARE_PER_SLOT)

@@ -11,6 +11,7 @@ from transformers.models.vibevoice.modeling_vibevoice import VibeVoiceForConditi
 from transformers.models.vibevoice.processing_vibevoice import VibeVoiceProcessor
 from transformers.utils.logging import disable_progress_bar
 
+from ..voices import SAMPLE_RATE
 from . import shards
 from .generation import CheckpointError
 
@@ -33,7 +34,6 @@ PROCESSOR_FILES = [("tokenizer.json", "vocab.json"), ("processor_config.json", "
 # transformers reports what is wrong in these without the name of the file, or takes its defaults instead.
 JSON_FILES = [*sum(PROCESSOR_FILES, ()), "tokenizer_config.json", "generation_config.json"]
 TOKENS = ["audio_bos_token_id", "audio_eos_token_id", "audio_token_id"]
-SAMPLE_RATE = 24_000
 DIFFERENT = "They and config.json are of different checkpoints; copy the whole folder again."
 
 
@@ -87,7 +87,7 @@ def load(folder: Path, device: str = "auto", dtype: torch.dtype | None = None) -
         device=place,
         dtype=dtype,
         fingerprint=shards.fingerprint(folder / "config.json", files, str(dtype)),
-        gpu=f"GPU-{torch.cuda.get_device_properties(place).uuid}" if place.type == "cuda" else None,
+        gpu=gpu_uuid(place),
     )
 
 
@@ -114,6 +114,13 @@ def choose(device: str) -> torch.device:
     if number >= count:
         raise CheckpointError(f"VV_DEVICE is {device!r}, but the last GPU here is cuda:{count - 1}.")
     return torch.device("cuda", number)
+
+
+def gpu_uuid(device: torch.device) -> str | None:
+    """As nvidia-smi writes it, by which a GPU is the same in every container; None for the CPU."""
+    if device.type != "cuda":
+        return None
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"
 
 
 def _config(folder: Path) -> VibeVoiceConfig:

@@ -15,7 +15,7 @@ class Slots:
     """
 
     def __init__(self, parts: Parts, store: Store, count: int) -> None:
-        self.parts, self.store, self.count = parts, store, count
+        self.parts, self.store = parts, store
         device, dtype = parts.device, parts.dtype
         hidden = parts.language.embed.shape[1]
 
@@ -27,7 +27,7 @@ class Slots:
         self.base, self.length = zeros(2, count, of=torch.long), zeros(2, count, of=torch.long)
         self.live = zeros(count, of=torch.long)
         self.guidance = zeros(count, 1, of=parts.head.wide)
-        self.codec = zeros(count, parts.decoder.state_size + parts.listener.state_size)
+        self.codec = zeros(count, parts.codec_size)
         self.noise = zeros(count, parts.schedule.draws, parts.latent_size, of=torch.float32)
         # What a step leaves behind.
         self.samples = zeros(count, parts.hop)
@@ -49,9 +49,7 @@ class Slots:
         )
         mark = parts.scores(hidden[:n]).argmax(-1)
         latent = parts.head(hidden, self.noise[:n], self.guidance[:n])
-        decoder_state, listener_state = self.codec[:n].split(
-            (parts.decoder.state_size, parts.listener.state_size), -1
-        )
+        decoder_state, listener_state = parts.codec_states(self.codec[:n])
         samples = parts.decode(latent[:, None], decoder_state)
         features = parts.listener(samples, listener_state)[:, 0]
         speaks = mark == marks.speak

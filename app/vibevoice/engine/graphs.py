@@ -1,11 +1,13 @@
 """CUDA graphs of the frame step: thousands of launches become one.
 
-A graph is of a number of slots and a bound on their length, which decides how much of the store's page table
-is looked at. All are captured before anybody speaks: a capture in the middle would be heard as a pause.
+A graph is of a number of slots and a bound on their length, by which attention divides its work. All are
+captured before anybody speaks: a capture in the middle would be heard as a pause.
 """
 
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,7 +37,7 @@ class Graphs:
         # The largest first: the others then find its memory in the pool.
         for bound in sorted(bounds, reverse=True):
             for count in sorted(counts, reverse=True):
-                graph = _capture(slots, count, bound, pool)
+                graph = capture(partial(slots.advance, count, bound), pool)
                 pool = pool or graph.pool()
                 self._graphs[count, bound] = graph
         log.info("Captured %d CUDA graphs in %.1f s", len(self._graphs), time.monotonic() - began)
@@ -45,15 +47,16 @@ class Graphs:
         self._graphs[count, bound].replay()
 
 
-def _capture(slots: Slots, count: int, bound: int, pool: Any) -> torch.cuda.CUDAGraph:
+def capture(work: Callable[[], object], pool: Any = None) -> torch.cuda.CUDAGraph:
+    """What `work` launches, as a graph. What it returns is memory of the graph, which replays write to."""
     # Libraries initialise themselves and choose their kernels in the first calls, which no graph may hold.
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(2):
-            slots.advance(count, bound)
+            work()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, pool=pool):
-        slots.advance(count, bound)
+        work()
     return graph

@@ -65,11 +65,10 @@ class LanguageModel:
             x = layer.finish(x, reach.attend(query, keys, values))
         return self.norm(x)
 
-    def prefill(self, x: Tensor, store: Store, base: int, start: int = 0) -> None:
-        """Read a prompt [tokens, hidden] into a run of the store, behind the `start` tokens that it has."""
-        for piece in x.split(CHUNK) if len(x) else ():
-            self._prefill(piece, store, base, start)
-            start += len(piece)
+    def prefill(self, x: Tensor, store: Store, base: int) -> None:
+        """Read a prompt [tokens, hidden] into a run of the store, from its beginning on."""
+        for start in range(0, len(x), CHUNK):
+            self._prefill(x[start : start + CHUNK], store, base, start)
 
     def _prefill(self, x: Tensor, store: Store, base: int, start: int) -> None:
         end = start + len(x)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Up to this many channels, a norm's mean is better repeated in each channel than spread over them later.
 FEW = 32
 
 

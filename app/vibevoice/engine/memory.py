@@ -6,6 +6,9 @@ import torch
 
 # Tokens, the unit in which memory is given out.
 PAGE = 256
+GIB = 2**30
+# Of a GPU's free memory, for what lies between layers: prompts, voices, and a step of all slots.
+SPARE_BYTES, SPARE_PER_SLOT = 2 * GIB, GIB // 16
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,14 @@ class Store:
 def pages_for(tokens: int) -> int:
     """How many pages hold `tokens`."""
     return -(-tokens // PAGE)
+
+
+def room(device: torch.device, slots: int, kv_bytes: int | None) -> int:
+    """Bytes for keys and values: those asked for, else what a GPU has left, 1 GiB on a CPU."""
+    if kv_bytes is not None:
+        return kv_bytes
+    if device.type != "cuda":
+        return GIB
+    torch.cuda.empty_cache()
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(0, free - SPARE_BYTES - slots * SPARE_PER_SLOT)

@@ -52,6 +52,7 @@ class Parts:
         self.decoder = codec.decoder(model.audio_tower.decoder)
         self.listener = codec.encoder(model.semantic_tokenizer_encoder, self.hop)
         self.voice_encoder = codec.encoder(model.audio_tower.encoder, self.hop)
+        self.codec_size = self.decoder.state_size + self.listener.state_size
         self.acoustic = Connector(model.multi_modal_projector)
         self.semantic = Connector(model.semantic_connector)
         self.scale = model.latent_scaling_factor.detach()
@@ -81,6 +82,10 @@ class Parts:
         """Samples [batch, frames * hop, 1] of latents [batch, frames, latent]."""
         return self.decoder(latents / self.scale - self.bias, state)
 
+    def codec_states(self, rows: Tensor) -> Sequence[Tensor]:
+        """The decoder's and the listener's share of slots' codec state [slots, codec_size]."""
+        return rows.split((self.decoder.state_size, self.listener.state_size), -1)
+
     def join(self, latents: Tensor, features: Tensor) -> Tensor:
         """What the language model reads of spoken frames: [frames, hidden] of their latents and features."""
         return self.acoustic(latents) + self.semantic(features)
@@ -104,13 +109,11 @@ class Parts:
         """
         heard, seen = self.listener.reach(self.hop), self.decoder.reach(1)
         tail = latents[-(heard + seen) :]
-        states = codec_state.split((self.decoder.state_size, self.listener.state_size), -1)
-        for state in states:
-            state.zero_()
+        decoder_state, listener_state = self.codec_states(codec_state.zero_())
         for piece, audible in _pieces(tail, heard):
-            samples = self.decode(piece[None], states[0])
+            samples = self.decode(piece[None], decoder_state)
             if audible:
-                self.listener(samples[:, -audible * self.hop :], states[1])
+                self.listener(samples[:, -audible * self.hop :], listener_state)
 
     def scores(self, hidden: Tensor) -> Tensor:
         """Of the four marks [n, 4] by the last hidden states [n, hidden], in float32 as the reference."""

@@ -54,6 +54,7 @@ class Planner:
             seed=secrets.randbits(32) if generation.seed is None else generation.seed,
             guidance=self.guidance if generation.guidance is None else generation.guidance,
             parts=plan(generation.turns, tokens, self.context - taken),
+            frame_bytes=self.frame_bytes,
             prior=prior,
         )
         frames = prior + sum(part.cap for part in run.parts)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..audio import Samples
 from ..script import Turn
-from ..voices import content_hash
+from ..voices import SAMPLE_RATE, content_hash
 from . import noise
 from .parts import Parts
 
@@ -69,7 +69,7 @@ class Prompter:
         key = content_hash(voice)
         if key not in self._voices:
             # Its level is set, and its end filled up to a whole frame.
-            extracted = self.processor.feature_extractor(voice, sampling_rate=24_000)["input_values"]
+            extracted = self.processor.feature_extractor(voice, sampling_rate=SAMPLE_RATE)["input_values"]
             samples = extracted.flatten().to(self.parts.device, self.parts.dtype)
             self._voices[key] = self.parts.encode_voice(samples)
             while len(self._voices) > KEPT_VOICES:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..script import Turn
+from ..voices import SAMPLE_RATE
 from .generation import Generation, TooLong
 from .memory import PAGE
 
@@ -13,7 +14,6 @@ FRAMES_PER_TOKEN = 4
 SPARE_FRAMES = 30
 # A turn's label and line end, at most.
 LABEL_TOKENS = 6
-SAMPLES_PER_MS = 24
 # A row's first token without text, and steps that are under way when the end is seen (one, on CUDA).
 SPARE_TOKENS = 3
 
@@ -47,7 +47,7 @@ def plan(turns: Sequence[Turn], tokens: Sequence[int], room: int) -> tuple[Part,
         if turn.pause_ms or end == len(turns):
             pieces = _pieces(turns[start:end], tokens[start:end], room)
             parts += pieces[:-1]
-            parts.append(Part(pieces[-1].turns, pieces[-1].tokens, turn.pause_ms * SAMPLES_PER_MS))
+            parts.append(Part(pieces[-1].turns, pieces[-1].tokens, turn.pause_ms * SAMPLE_RATE // 1000))
             start = end
     return tuple(parts)
 
@@ -88,6 +88,8 @@ class Run:
     seed: int
     guidance: float
     parts: tuple[Part, ...]
+    frame_bytes: int
+    """Of each frame in `states`."""
     pages: tuple[int, int] = (0, 0)
     """Of the store: with and without the text."""
     prior: int = 0
@@ -110,6 +112,11 @@ class Run:
     """In this part, marks included."""
     limit: int = 0
     """Most steps of this part."""
+
+    @property
+    def count(self) -> int:
+        """Frames in `states`."""
+        return len(self.states) // self.frame_bytes
 
     @property
     def part(self) -> Part:

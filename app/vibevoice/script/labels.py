@@ -141,8 +141,7 @@ def _possible(number: int, line: str, folded: str) -> Label | None:
     if kind is None:
         return None
     # Directions say nothing about what is said: `Ben: (laughs) Thank you.`
-    behind = _DIRECTIONS.match(folded, match.end())
-    spoken = folded[behind.end() if behind else match.end() :]
+    spoken = _DIRECTIONS.sub("", folded[match.end() :], count=1)
     follows = spoken.lstrip(f" {INVISIBLE}\"'“‘(")[:1]
     return Label(
         line=number,
