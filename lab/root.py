@@ -42,8 +42,8 @@ def mount(host: Host) -> Path:
     """Mount the host's root and bring its identity up to date; returns where it lies."""
     top = home(host)
     lower = base(host.release)
-    if _read(top / "base") not in ("", lower.name) or _read(top / "identity") not in ("", _identity(host)):
-        discard(host)  # an upper layer means nothing over another base
+    if _read(top / "base") != lower.name or _read(top / "identity") != _identity(host):
+        discard(host)  # an upper layer means nothing over another base, nor half of one after a killed run
     for folder in ("upper", "work", "root"):
         (top / folder).mkdir(parents=True, exist_ok=True)
     for inside in PLAIN:
@@ -74,14 +74,17 @@ def discard(host: Host) -> None:
 
 
 def remove_disk(top: Path) -> None:
-    """Remove what the host of folder ``top`` has written: its own layer and its plain folders."""
+    """Remove what the host of folder ``top`` has written: its own layer and its plain folders.
+
+    The marks go first: a run that is killed half-way must not leave a disk that passes for a whole one.
+    """
+    for mark in ("identity", "base", "running"):
+        (top / mark).unlink(missing_ok=True)
     for folder in ("upper", "work", "root"):
         shutil.rmtree(top / folder, ignore_errors=True)
     for inside, folder in PLAIN.items():
         if inside != "/var/cache/apt/archives":
             shutil.rmtree(top / "plain" / folder, ignore_errors=True)
-    for mark in ("base", "identity", "running"):
-        (top / mark).unlink(missing_ok=True)
 
 
 def host_key(host: Host) -> Path:
