@@ -1,8 +1,8 @@
 """A job as the store has it: what is to be spoken, for whom, and what there is of it.
 
 A job is spoken in segments, each of whole turns. A segment is spoken in takes: the first, and one for each
-time that somebody asks for it anew. A take's sound lies in pieces, one for each lease under which it was spoken
-(`epoch`): nobody ever writes into another's file.
+time that somebody asks for it anew. A take's sound lies in pieces, one for each lease under which it was
+spoken (`epoch`): nobody ever writes into another's file.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..voices import SAMPLE_RATE
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 FINAL: tuple[State, ...] = ("done", "failed", "cancelled")
 Kind = Literal["job", "speech"]
-"""`speech`: asked for by a program that waits for the answer. In no history, and gone once it was answered."""
+"""`speech`: asked for by a program that waits for the answer. In no history, gone once it was answered."""
 TakeState = Literal["waiting", "running", "done"]
 
 
