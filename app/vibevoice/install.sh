@@ -34,7 +34,7 @@ case $1 in
         rm -rf $site/gradio/templates/node
         find $site/gradio -name '*.map' -delete
         warm 'import cryptography.hazmat.primitives.asymmetric.ed25519, sqlite3
-import fastapi, gradio, prometheus_client, soundfile, uvicorn
+import fastapi, gradio, imageio_ffmpeg, prometheus_client, soundfile, uvicorn
 import transformers.models.vibevoice.modeling_vibevoice, transformers.models.vibevoice.processing_vibevoice'
         ;;
 esac
