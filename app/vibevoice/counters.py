@@ -47,8 +47,8 @@ class Streams:
     After a limit was lowered, streams in the slots above it run out besides. For the event loop's thread.
     """
 
-    def __init__(self, folder: Path | None) -> None:
-        """In `folder` together with others; in this process alone without one, or while it cannot be used."""
+    def __init__(self, folder: Path) -> None:
+        """In `folder` together with others; in this process alone while it cannot be used."""
         self._folder = folder
         self._alone = 0
         self._broken = False
@@ -57,7 +57,7 @@ class Streams:
     def hold(self, limit: int) -> Iterator[None]:
         """Count one stream until the block ends. Raises TooManyStreams."""
         try:
-            slot = self._lock(self._folder, limit) if self._folder else None
+            slot = self._lock(limit)
             self._broken = False
         except OSError as error:
             if not self._broken:
@@ -75,12 +75,12 @@ class Streams:
             else:
                 os.close(slot)
 
-    def _lock(self, folder: Path, limit: int) -> int:
-        folder.mkdir(exist_ok=True)
+    def _lock(self, limit: int) -> int:
+        self._folder.mkdir(exist_ok=True)
         # All beginning at slot 0 would try the taken ones first, each time.
         first = random.randrange(limit) if limit else 0
         for step in range(limit):
-            slot = open_lock(folder / f"{(first + step) % limit:04}.lock")
+            slot = open_lock(self._folder / f"{(first + step) % limit:04}.lock")
             try:
                 if try_lock(slot):
                     return slot
@@ -103,8 +103,8 @@ class Usage:
     A disk that fails keeps nobody from speaking: what could not be written waits in memory for the next time.
     """
 
-    def __init__(self, path: Path | None, now: Callable[[], float]) -> None:
-        """In the file `path` together with others; without one in this process alone. Opens nothing yet."""
+    def __init__(self, path: Path, now: Callable[[], float]) -> None:
+        """In the file `path` together with others. Opens nothing yet."""
         self._path, self._now = path, now
         self._lock = threading.Lock()
         self._unwritten: dict[str, float] = {}
@@ -116,14 +116,13 @@ class Usage:
         with self._lock:
             day = str(self._today())
             self._unwritten[day] = self._unwritten.get(day, 0.0) + seconds
-            if self._path is not None:
-                self._ask(self._path, self._write)
+            self._ask(self._write)
 
     def seconds(self) -> float:
         """Speech made today, in seconds; 0 while the file cannot be read."""
         with self._lock:
             day = str(self._today())
-            written = 0.0 if self._path is None else self._ask(self._path, lambda file: _read(file, day))
+            written = self._ask(lambda file: _read(file, day))
             return 0.0 if written is None else written + self._unwritten.get(day, 0.0)
 
     def check(self, minutes: float) -> None:
@@ -145,17 +144,17 @@ class Usage:
             file.execute(_ADD, (day, seconds))
             del self._unwritten[day]
 
-    def _ask(self, path: Path, question: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
+    def _ask(self, question: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
         """The file's answer; None after an error, which is logged once. The next question opens it anew."""
         try:
             if self._opened is None:
-                self._opened = _open(path)
+                self._opened = _open(self._path)
             answer = question(self._opened)
         except sqlite3.Error as error:
             if not self._broken:
                 log.error(
                     "%s: %s; minutes are not counted there until it works again; everybody may go on",
-                    path,
+                    self._path,
                     error,
                 )
             self._broken = True

@@ -43,9 +43,13 @@ class Settings(BaseModel):
     model_dir: Path = Field(Path("/weights"), description="The checkpoint, in transformers' format.")
     model_name: str = Field("vibevoice", description="The checkpoint's name in /v1/models and metrics.")
     lock_dir: Path | None = Field(None, description="Lock files, one for each GPU; None: nobody shares one.")
-    data_dir: Path | None = Field(
-        None,
-        description="What the project's studios count together: open streams, minutes; None: each alone.",
+    data_dir: Path = Field(
+        Path("/data"),
+        description="The project's folder, the same for all its studios on a node: its jobs and their sound, "
+        "voices, minutes spoken, open streams.",
+    )
+    shared: bool = Field(
+        False, description="Everybody of the project sees all its jobs and voices, not only their own."
     )
     door_key: str = Field(
         "",
@@ -73,16 +77,47 @@ class Settings(BaseModel):
     stall_s: float = Field(
         120, gt=1, description="Seconds of silence after which a hung engine is ended and started again."
     )
-    max_waiting: int = Field(8, ge=0, description="Generations that may wait besides; more get a 429.")
+    idle_s: float = Field(
+        1800,
+        ge=0,
+        description="Seconds without a job after which the engine ends and gives the GPU's memory back; the "
+        "next job starts it again. 0: never.",
+    )
+    lease_s: float = Field(
+        15,
+        gt=1,
+        description="Seconds of silence after which another studio goes on with a studio's jobs.",
+    )
+    max_waiting: int = Field(
+        8, ge=0, description="Requests for speech that may wait besides; more get a 429."
+    )
+    jobs_waiting: int = Field(100, ge=1, description="Jobs of the project that may wait; more get a 429.")
+    job_minutes: float = Field(120, gt=0, description="Longest job, in minutes of speech as estimated.")
     max_input_chars: int = Field(100_000, gt=0, description="Longest script, about 90 minutes of speech.")
-    heartbeat_s: float = Field(5, gt=0, description="Seconds between heartbeats on /v1/events.")
+    disk: Size = Field(
+        50 * 2**30,
+        description="Disk that the project's jobs may fill, in bytes or as 50GiB; then the oldest go that have "
+        "ended.",
+    )
+    disk_reserve: Size = Field(
+        2**30, description="Disk that is left free, in bytes or as 1GiB: jobs wait rather than take it."
+    )
+    job_days: float = Field(30, gt=0, description="Days after its end that a job is kept.")
+    disclaimer: str = Field(
+        "",
+        max_length=500,
+        description="What the first voice says before each job, such as: This is an AI-generated voice.",
+    )
+    heartbeat_s: float = Field(5, gt=0, description="Seconds between heartbeats of event streams.")
     drain_s: float = Field(
         3,
         ge=0,
         description="Seconds from 'not ready' to taking no more: the proxy's time to notice.",
     )
     stop_grace_s: float = Field(
-        600, ge=0, description="Seconds from SIGTERM that running generations get; then they are cancelled."
+        12,
+        ge=0,
+        description="Seconds after SIGTERM and drain_s that open answers get; jobs are handed over at once.",
     )
 
     @field_validator("door_key")

@@ -22,9 +22,8 @@ class Studio:
     def __init__(self, settings: Settings, engine: Engine, now: Callable[[], float] = time.time) -> None:
         """`now` is the clock for days and for how long the door's passes hold, in Unix seconds."""
         self.settings, self.engine, self.now = settings, engine, now
-        shared = settings.data_dir
-        self._streams = Streams(shared and shared / "streams")
-        self._usage = Usage(shared and shared / "usage.db", now)
+        self._streams = Streams(settings.data_dir / "streams")
+        self._usage = Usage(settings.data_dir / "usage.db", now)
         engine.listen(self._count)
         self.stopped = asyncio.Event()
         self._draining = False

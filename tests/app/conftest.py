@@ -26,6 +26,7 @@ def settings(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Sett
             "model_dir": checkpoint,
             "model_name": "tiny",
             "lock_dir": tmp_path_factory.mktemp("locks"),
+            "data_dir": tmp_path_factory.mktemp("data"),
             "device": "cpu",
             "host": "127.0.0.1",
             "port": 0,
@@ -50,7 +51,8 @@ def start(checkpoint: Path, tmp_path: Path) -> Callable[..., Process]:
     """Start a studio as a process on free ports."""
 
     def start(**variables: object) -> Process:
-        return Process(*free_ports(), **{"model_dir": checkpoint, "lock_dir": tmp_path, **variables})
+        folders = {"model_dir": checkpoint, "lock_dir": tmp_path, "data_dir": tmp_path}
+        return Process(*free_ports(), **{**folders, **variables})
 
     return start
 

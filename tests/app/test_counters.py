@@ -96,9 +96,9 @@ def hold_all(streams: Streams, stack: ExitStack, limit: int) -> int:
         return held
 
 
-@pytest.fixture(params=["shared", "alone"])
+@pytest.fixture(params=["together", "alone"])
 def streams(request: pytest.FixtureRequest, tmp_path: Path) -> Streams:
-    return Streams(tmp_path / "streams" if request.param == "shared" else None)
+    return Streams(tmp_path / "streams" if request.param == "together" else tmp_path / "gone" / "streams")
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5])
@@ -168,12 +168,6 @@ def test_seconds_add_up_and_survive_a_restart(tmp_path: Path, clock: Clock) -> N
     assert Usage(tmp_path / "usage.db", clock).seconds() == 91
 
 
-def test_without_a_folder_a_process_counts_alone(clock: Clock) -> None:
-    usage = Usage(None, clock)
-    usage.add(30)
-    assert (usage.seconds(), Usage(None, clock).seconds()) == (30, 0)
-
-
 def test_at_midnight_utc_a_new_day_begins_and_the_old_one_stays_on_record(
     tmp_path: Path, clock: Clock
 ) -> None:
@@ -191,9 +185,9 @@ def test_at_midnight_utc_a_new_day_begins_and_the_old_one_stays_on_record(
     assert days == [("2023-11-15", 60), ("2023-11-16", 7)]
 
 
-def test_who_has_used_the_day_up_is_told_how_long_it_still_is(clock: Clock) -> None:
+def test_who_has_used_the_day_up_is_told_how_long_it_still_is(tmp_path: Path, clock: Clock) -> None:
     with pytest.raises(MinutesUsed) as caught:
-        Usage(None, clock).check(0)
+        Usage(tmp_path / "usage.db", clock).check(0)
     assert caught.value.retry_after_s == 12 * 3600
 
 

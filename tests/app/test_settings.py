@@ -41,10 +41,25 @@ def test_memory_is_given_in_bytes_or_larger_units(size: str, count: int) -> None
     assert Settings.from_env({"VV_KV_MEMORY": size}).kv_memory == count
 
 
+@pytest.mark.parametrize("name", ["disk", "disk_reserve"])
+def test_disk_is_given_in_the_same_words_as_memory(name: str) -> None:
+    assert getattr(Settings.from_env({f"VV_{name.upper()}": "3GiB"}), name) == 3 * 2**30
+
+
 @pytest.mark.parametrize("size", ["0", "20GB", "-1GiB", "all", "1e9"])
 def test_memory_in_other_words_is_refused(size: str) -> None:
     with pytest.raises(SettingsError, match="VV_KV_MEMORY"):
         Settings.from_env({"VV_KV_MEMORY": size})
+
+
+@pytest.mark.parametrize(("word", "shared"), [("true", True), ("false", False), ("", False)])
+def test_a_project_is_shared_only_if_it_is_said(word: str, shared: bool) -> None:
+    assert Settings.from_env({"VV_SHARED": word}).shared is shared
+
+
+def test_a_disclaimer_is_a_sentence_and_no_script() -> None:
+    with pytest.raises(SettingsError, match="VV_DISCLAIMER"):
+        Settings.from_env({"VV_DISCLAIMER": "word " * 101})
 
 
 @pytest.mark.parametrize("key", [" ", "none", "AAAA", "A" * 43, "A" * 44, "-" * 43 + "=", "A" * 42 + "Ä="])
