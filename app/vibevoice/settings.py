@@ -96,8 +96,8 @@ class Settings(BaseModel):
     max_input_chars: int = Field(100_000, gt=0, description="Longest script, about 90 minutes of speech.")
     disk: Size = Field(
         50 * 2**30,
-        description="Disk that the project's jobs may fill, in bytes or as 50GiB; then the oldest go that have "
-        "ended.",
+        description="Disk that the project's jobs may fill, in bytes or as 50GiB; beyond it the oldest that "
+        "have ended go.",
     )
     disk_reserve: Size = Field(
         2**30, description="Disk that is left free, in bytes or as 1GiB: jobs wait rather than take it."
