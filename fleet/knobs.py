@@ -18,6 +18,7 @@ from fleet.quantities import (
     Number,
     Port,
     Seconds,
+    Sentence,
     Size,
     Text,
     Url,
@@ -183,7 +184,23 @@ class Studio(Section):
         default=None,
         description="how noise becomes speech; sde is said to leave less music; none: the model's own",
     )
-    stop_grace_s: Seconds = Field(default=120, description="seconds a stopping studio has to save its jobs")
+    stop_grace_s: Seconds = Field(
+        default=12,
+        description="seconds a stopping studio gives answers that are open; jobs go on in the next studio",
+    )
+    idle_minutes: Number = Field(
+        default=30,
+        description="minutes without a job after which the GPU's memory is given back; 0: never",
+    )
+    job_days: Count = Field(default=30, description="days that a finished job and its sound are kept")
+    disk_reserve: Size = Field(
+        default="1GiB",
+        validate_default=True,
+        description="disk of a node left free; jobs wait rather than take it",
+    )
+    disclaimer: Sentence | None = Field(
+        default=None, description="sentence spoken before every job; none: nothing"
+    )
     shm_size: Size = Field(
         default="1GiB", validate_default=True, description="shared memory of a studio container"
     )
@@ -251,6 +268,13 @@ class Limits(Section):
     upload: Size = Field(default="100MiB", validate_default=True, description="largest request body")
     minutes_per_day: Count | None = Field(
         default=None, description="minutes of speech a day (UTC); none: as many as the GPUs make"
+    )
+    jobs_waiting: Count = Field(default=100, description="jobs that wait for a GPU at the same time")
+    minutes_per_job: Count = Field(default=120, description="minutes of speech of one job, as estimated")
+    disk: Size = Field(
+        default="50GiB",
+        validate_default=True,
+        description="disk of its jobs; beyond it the oldest that have ended are deleted",
     )
 
 

@@ -28,6 +28,7 @@ from fleet.quantities import (
     Domain,
     Endpoint,
     File,
+    Flag,
     HttpsUrl,
     Number,
     Repository,
@@ -80,6 +81,9 @@ class Project(Section):
     groups: tuple[Text, ...] = Field(
         default=(),
         description='groups that may enter: "corp:podcast-team" of sign_on or issuers; "corp:*" is everybody',
+    )
+    shared: Flag = Field(
+        default=False, description="True: everybody in it sees all jobs and voices, not only their own"
     )
     limits: Limits = Field(default=Limits(), description="what it may use")
 

@@ -108,6 +108,13 @@ HttpsUrl = Annotated[
     Text,
     _check(lambda value: _is_url(value) and value.startswith("https://"), "is not an https URL."),
 ]
+Sentence = Annotated[
+    Text,
+    _check(
+        lambda value: value.isprintable() and value.strip() != "" and len(value) <= 500,
+        "is not a sentence: words on one line, at most 500 characters.",
+    ),
+]
 KeySource = Annotated[
     Text, _check(_is_key_source, "is neither an https URL nor the absolute path of a file here.")
 ]

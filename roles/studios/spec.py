@@ -88,7 +88,7 @@ def _limits(site: Site, uuid: str) -> list[str]:
         str(site.studio.shm_size),
         "--restart",
         "unless-stopped",
-        # The studio ends its generations within its own grace; Docker waits a little longer.
+        # The studio ends within its own grace and what comes before and after; Docker waits a little longer.
         "--stop-timeout",
         str(site.studio.stop_grace_s + 15),
         *_liveness(),
@@ -134,6 +134,7 @@ def _mounts(project: Project, model: str, revision: str) -> list[str]:
 
 
 def _environment(site: Site, project: Project, slot: int) -> dict[str, str]:
+    limits = project.limits
     return {
         "VV_PROJECT": project.name,
         "VV_SLOT": str(slot),
@@ -149,4 +150,12 @@ def _environment(site: Site, project: Project, slot: int) -> dict[str, str]:
         "VV_PORT": str(PORT),
         "VV_METRICS_PORT": str(METRICS_PORT),
         "VV_STOP_GRACE_S": str(site.studio.stop_grace_s),
+        "VV_SHARED": str(project.shared).lower(),
+        "VV_JOBS_WAITING": str(limits.jobs_waiting),
+        "VV_JOB_MINUTES": str(limits.minutes_per_job),
+        "VV_DISK": str(limits.disk),
+        "VV_DISK_RESERVE": str(site.studio.disk_reserve),
+        "VV_JOB_DAYS": str(site.studio.job_days),
+        "VV_IDLE_S": str(site.studio.idle_minutes * 60),
+        **({"VV_DISCLAIMER": site.studio.disclaimer} if site.studio.disclaimer else {}),
     }

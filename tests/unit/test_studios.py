@@ -157,6 +157,32 @@ def test_the_engines_knobs_reach_the_studio(site: Site) -> None:
     assert "VV_SOLVER" not in usual
 
 
+def test_a_projects_limits_on_jobs_reach_its_studios(site: Site) -> None:
+    limits = Limits.model_validate({"jobs_waiting": 7, "minutes_per_job": 20, "disk": "3GiB"})
+    project = site.projects[0].model_copy(update={"limits": limits, "shared": True})
+    text = " ".join(studio(site, project, 0, "GPU-0", IMAGE, KEY).arguments)
+    disk = f"VV_DISK={3 * 2**30}"
+    for variable in ("VV_JOBS_WAITING=7", "VV_JOB_MINUTES=20", disk, "VV_SHARED=true"):
+        assert f"--env {variable} " in text
+
+
+def test_what_the_site_says_of_jobs_reaches_every_studio(site: Site) -> None:
+    disclaimer = "This is an AI-generated voice."
+    arguments = with_knobs(
+        site, idle_minutes=5, job_days=7, disk_reserve=2**31, disclaimer=disclaimer
+    ).arguments
+    assert {
+        "VV_IDLE_S=300", "VV_JOB_DAYS=7", f"VV_DISK_RESERVE={2**31}", f"VV_DISCLAIMER={disclaimer}"
+    } <= set(arguments)  # fmt: skip
+    assert not any("DISCLAIMER" in argument for argument in with_knobs(site).arguments)
+
+
+def test_docker_waits_for_a_studio_to_hand_its_jobs_over(site: Site) -> None:
+    text = " ".join(with_knobs(site).arguments)
+    assert "--env VV_STOP_GRACE_S=12 " in text
+    assert "--stop-timeout 27 " in text
+
+
 CHANGES: dict[str, Callable[[Site], Studio]] = {
     "image": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE.replace("a", "b"), KEY),
     "gpu": lambda site: studio(site, site.projects[0], 0, "GPU-1", IMAGE, KEY),
@@ -173,7 +199,7 @@ def test_whatever_defines_a_studio_is_in_its_specification(site: Site, what: str
     assert CHANGES[what](site).spec != before.spec
 
 
-def test_users_limits_and_other_projects_do_not_change_a_studio(site: Site) -> None:
+def test_users_the_doors_limits_and_other_projects_do_not_change_a_studio(site: Site) -> None:
     project = site.projects[0]
     before = studio(site, project, 0, "GPU-0", IMAGE, KEY)
     more = project.model_copy(update={"users": ("ana", "li", "eve"), "gpus": 1, "limits": Limits(streams=1)})

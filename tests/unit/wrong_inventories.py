@@ -286,6 +286,28 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "projects.podcast.limits.upload is 100, which is not a memory size. Write a number with its unit, "
         'such as "48GiB".',
     ),
+    "no job at all": (
+        {"projects.0.limits": {"jobs_waiting": 0}},
+        "projects.podcast.limits.jobs_waiting is 0, but must be at least 1.",
+    ),
+    "disk without a unit": (
+        {"projects.0.limits": {"disk": "50GB"}},
+        'projects.podcast.limits.disk is "50GB", which is not a memory size. Write a number with its unit, '
+        'such as "48GiB".',
+    ),
+    "shared with somebody": (
+        {"projects.0.shared": "yes"},
+        'projects.podcast.shared is "yes", but must be True or False.',
+    ),
+    "disclaimer of two lines": (
+        {"studio.disclaimer": "This is generated.\nBy AI."},
+        'studio.disclaimer is "This is generated.\nBy AI.", which is not a sentence: words on one line, at '
+        "most 500 characters.",
+    ),
+    "idle by halves": (
+        {"studio.idle_minutes": 0.5},
+        "studio.idle_minutes is 0.5, but must be a whole number, without quotes.",
+    ),
     "door that is not pinned": (
         {"door.external_image": "registry.example.com/door:1"},
         'door.external_image is "registry.example.com/door:1", which does not say which image for good. '
