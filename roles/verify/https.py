@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import ssl
 import time
@@ -14,6 +15,9 @@ PORT = 443
 TIMEOUT_S = 10
 # Long enough for a first certificate and for Traefik's health checks to find the studios.
 PATIENCE_S = 90
+
+# Waiting for the GPU of a studio that ends; asleep until there is a job.
+SPEAKS = ("ready", "waiting", "restarting", "asleep")
 
 WORDS = {
     401: "does not let its own door's key in. Does the studio have an old one? Deploy its node as well.",
@@ -52,7 +56,7 @@ class _Connection(http.client.HTTPSConnection):
 
 
 def status(site: Site, project: Project, key: str) -> int | Wrong:
-    """HTTP status of a project's ready path, or why there is none.
+    """HTTP status of a project's ready path, or why there is none, or none of use.
 
     Args:
         key: made by the door for this question.
@@ -62,7 +66,9 @@ def status(site: Site, project: Project, key: str) -> int | Wrong:
         connection.request(
             "GET", f"{names.path(project.name)}/health/ready", headers={"Authorization": f"Bearer {key}"}
         )
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        # Jobs are taken while the model loads: ready alone proves no model.
+        return _speaks(project, answer.read()) if answer.status == 200 else answer.status
     except socket.gaierror as error:
         return Wrong(f"{site.domain} has no address here ({error.strerror}). Add it to the DNS.")
     except ssl.SSLCertVerificationError as error:
@@ -74,6 +80,17 @@ def status(site: Site, project: Project, key: str) -> int | Wrong:
         return Wrong(f"{connection.address} port {PORT} does not answer: {error}. Is Traefik running there?")
     finally:
         connection.close()
+
+
+def _speaks(project: Project, said: bytes) -> int | Wrong:
+    """200 if a ready studio's engine can speak or sleeps; else what it does."""
+    try:
+        engine = json.loads(said)["engine"]
+    except (ValueError, TypeError, KeyError):
+        return Wrong(f"{project.name} answers, but no studio does. Who else is behind its address?")
+    if engine in SPEAKS:
+        return 200
+    return Wrong(f"{project.name} takes jobs, but its engine is {engine}. On its node: docker logs.")
 
 
 def wait(site: Site, project: Project, key: str, deadline: float) -> Wrong | None:

@@ -1,4 +1,4 @@
-# Waits until each container is ready and in the node proxy's rotation.
+# Waits until each container is ready, its model is loaded, and the node proxy sends requests to it.
 now() { date +%s; }
 
 state() { # container: status, restarts, health, address
@@ -11,14 +11,22 @@ give_up() { # container, reason
     exit 1
 }
 
-ready() { # container: sets address; succeeds once the studio there says that it is ready
+ready() { # container: sets address; succeeds once the studio there is ready and its engine can speak
     found=$(state "$1") || give_up "$1" "is gone"
     set -- "$1" $found
     address=$5
     # Docker starts what cannot start again and again.
     [ "$3" -lt 3 ] || give_up "$1" "ended $3 times"
     case $2 in exited | dead) give_up "$1" "has ended" ;; esac
-    [ "$4" = healthy ] && curl -fs -o /dev/null --max-time 5 "http://$address:{{ port }}/health/ready"
+    [ "$4" = healthy ] || return 1
+    answer=$(curl -s --max-time 5 "http://$address:{{ port }}/health/ready")
+    # A studio takes jobs while its model loads, so being ready proves no model.
+    case $answer in
+    *'"engine":"failed"'*) give_up "$1" "has an engine that failed" ;;
+    *'"state":"ready"'*'"engine":"ready"'* | *'"state":"ready"'*'"engine":"waiting"'*) return 0 ;;
+    *'"state":"ready"'*'"engine":"asleep"'*) return 0 ;;
+    *) return 1 ;;
+    esac
 }
 
 routed() { # address

@@ -21,13 +21,14 @@ KEY = "made-by-the-door"
 
 
 class Answer(BaseHTTPRequestHandler):
-    """200, or whatever the server is told to say."""
+    """A ready studio's, or whatever the server is told to say."""
 
     def do_GET(self) -> None:
         server: Any = self.server
         server.asked.append((self.path, self.headers["Host"], self.headers["Authorization"]))
         self.send_response(server.status)
         self.end_headers()
+        self.wfile.write(server.body)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing."""
@@ -48,7 +49,7 @@ def front(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(root, key)
     server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    server.status, server.asked = 200, []
+    server.status, server.body, server.asked = 200, b'{"state":"ready","engine":"ready"}', []
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     monkeypatch.setattr(https, "PORT", server.server_port)
@@ -77,6 +78,27 @@ def test_an_answer_other_than_ready_says_where_to_look(front: Front, status: int
     assert wrong is not None
     assert f"answers {status}: p1 {https.WORDS[status]}" in wrong.words
     assert not wrong.certificate
+
+
+@pytest.mark.parametrize("engine", ["ready", "waiting", "restarting", "asleep"])
+def test_a_studio_that_speaks_or_will_is_right(front: Front, engine: str) -> None:
+    front.server.body = f'{{"state":"ready","engine":"{engine}"}}'.encode()
+    assert https.wait(front.site, front.site.projects[0], KEY, deadline=0) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"state":"ready","engine":"loading"}', "its engine is loading"),
+        (b"<html>Welcome</html>", "no studio does"),
+        (b"[]", "no studio does"),
+    ],
+)
+def test_an_address_that_answers_without_a_model_is_named(front: Front, body: bytes, words: str) -> None:
+    front.server.body = body
+    wrong = https.wait(front.site, front.site.projects[0], KEY, deadline=0)
+    assert wrong is not None
+    assert words in wrong.words
 
 
 def test_a_certificate_that_nobody_trusts_is_named(front: Front) -> None:
