@@ -17,16 +17,15 @@ signal.signal(signal.SIGTERM, _leave)
 
 def main() -> int:
     """Serve until told to stop. Returns 0 after a drained stop, 1 if the engine failed, 2 on bad settings."""
+    from . import logs
     from .settings import Settings, SettingsError
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # httpx tells of each request that gradio makes to itself.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = Settings.from_env(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
+    logs.configure(settings.log_format)
 
     from prometheus_client import start_http_server
 

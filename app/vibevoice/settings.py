@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from . import logs
 from .door import public_key
 
 PREFIX = "VV_"
@@ -60,6 +61,9 @@ class Settings(BaseModel):
     host: str = Field("0.0.0.0", description="Address to listen on.")
     port: int = Field(8888, ge=0, lt=65536, description="Page and API.")
     metrics_port: int = Field(9100, ge=0, lt=65536, description="Prometheus metrics.")
+    log_format: logs.Format = Field(
+        "json", description="A JSON object for each line of the log, or text for a terminal."
+    )
     streams: int = Field(8, ge=1, le=256, description="Generations spoken at once, a frame of each in turn.")
     steps: int | None = Field(
         None, ge=1, le=1000, description="Denoising steps for each frame; None: the checkpoint's own."

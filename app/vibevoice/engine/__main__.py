@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
 
+from .. import logs
 from . import gpu_lock
 from .generation import CheckpointError, Refused
 from .messages import CANNOT_BEGIN, DEVICE_LOST, ENDED, Dying, FromWeb, Ready, Waiting
@@ -29,7 +30,7 @@ def main() -> NoReturn:
     _die_with_parent()
     # A terminal's Ctrl-C goes to all its processes; it is the web process that decides what becomes of this.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.configure(os.environ.get(logs.VARIABLE))
     connection = Connection(options.fd)
     inbox: queue.SimpleQueue[FromWeb] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(connection, inbox), name="inbox", daemon=True).start()
