@@ -1,6 +1,7 @@
 """Speech from scripts; knows no HTTP. Importing this imports no torch: only the engine's process does."""
 
-from .client import TAKES, Engine, Event, State
+from .client import Engine
+from .events import TAKES, Event, State
 from .generation import (
     Cancelled,
     CheckpointError,

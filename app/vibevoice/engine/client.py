@@ -3,10 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
 
 from .checks import checked
+from .events import TAKES, Event, State
 from .generation import End, EngineError, Generation, NotReady, QueueFull, Speech, Spoken
 from .messages import (
     Dying,
@@ -27,24 +26,15 @@ from .setup import Capacity, Setup
 from .stream import Stream
 from .supervisor import Life, Patience, Supervisor
 
-State = Literal["loading", "waiting", "ready", "restarting", "closed", "failed"]
-TAKES: tuple[State, ...] = ("waiting", "ready", "restarting")
 log = logging.getLogger(__name__)
 PATIENCE = Patience()
-
-
-@dataclass(frozen=True)
-class Event:
-    """The engine changed its state or died, or a stream was submitted, began or ended."""
-
-    kind: Literal["state", "died", "submitted", "started", "finished"]
-    stream: Stream | None = None
-    speech: Speech | None = None
-    error: BaseException | None = None
+# An engine process is ended by force before that; only the kernel could still hold it.
+SLEEP_S = 30.0
 
 
 class Engine:
-    """Speaks scripts on one device, several at once, in a process of its own that is replaced when it dies.
+    """Speaks scripts on one device, several at once, in a process of its own that is replaced when it dies,
+    and can be done without for a while.
 
     Submitting never blocks. Listeners are called in the engine's thread or in the caller's own; they must not
     block either.
@@ -65,6 +55,7 @@ class Engine:
         self._lock = threading.RLock()
         self._places = Places()
         self._listeners: list[Callable[[Event], None]] = []
+        self._turning = threading.Lock()
         self._state: State = "loading"
         self._life: Life | None = None
         self._ready: Ready | None = None
@@ -73,7 +64,8 @@ class Engine:
         """Why the engine failed; empty if it has not."""
         self.restarts = 0
         """Engines that have died and were followed by another."""
-        self._supervisor = Supervisor(command or setup.command(), patience, self)
+        self._command, self._patience = command or setup.command(), patience
+        self._supervisor = Supervisor(self._command, patience, self)
 
     def start(self) -> None:
         """Begin to load the model."""
@@ -81,7 +73,8 @@ class Engine:
 
     @property
     def state(self) -> State:
-        """Scripts are taken in those of TAKES. `waiting`: another process has the GPU."""
+        """Scripts are taken in those of TAKES. `waiting`: another process has the GPU; `asleep`: there is no
+        process, and all of its memory is free."""
         return self._state
 
     @property
@@ -117,9 +110,12 @@ class Engine:
         """Call `listener` with every event from now on."""
         self._listeners.append(listener)
 
-    def submit(self, generation: Generation) -> Stream:
-        """Queue a script. Raises NotReady, QueueFull, Refused."""
-        stream = Stream(checked(generation), self._leave)
+    def submit(self, generation: Generation, *, keep: bool = True) -> Stream:
+        """Queue a script. `keep`: its stream keeps all sound; else whoever listens takes it as it comes.
+
+        Raises NotReady, QueueFull, Refused.
+        """
+        stream = Stream(checked(generation), self._leave, keep=keep)
         with self._lock:
             if self._state not in TAKES:
                 raise NotReady(f"the engine is {self._state}")
@@ -129,6 +125,31 @@ class Engine:
         self._tell(Event("submitted", stream))
         self._pump()
         return stream
+
+    def sleep(self) -> bool:
+        """End the process, and wait until it is gone. False, and nothing done: something runs or waits, or
+        the engine is asleep, closed or failed already."""
+        with self._turning:
+            with self._lock:
+                if self._places or self._state in ("asleep", "closed", "failed"):
+                    return False
+                self._state = "asleep"
+            self._supervisor.stop()
+            self._supervisor.join(SLEEP_S)
+            with self._lock:
+                self._life = self._ready = None
+        self._tell(Event("state"))
+        return True
+
+    def wake(self) -> None:
+        """Load the model again, if the engine sleeps."""
+        with self._turning, self._lock:
+            if self._state != "asleep":
+                return
+            self._state = "loading"
+            self._supervisor = Supervisor(self._command, self._patience, self)
+            self._supervisor.start()
+        self._tell(Event("state"))
 
     def close(self) -> None:
         """Take no more scripts; those already here are spoken, then the process ends."""
@@ -159,6 +180,9 @@ class Engine:
 
     def heard(self, life: Life, message: FromEngine) -> None:
         """The process said something."""
+        if life is not self._life:
+            # It was put to sleep, and took its time.
+            return
         match message:
             case Ready():
                 log.info("The engine (process %s) is ready on %s", life.pid, message.device)
@@ -167,7 +191,7 @@ class Engine:
                 self._become("ready")
                 self._pump()
             case Waiting():
-                self._become("waiting", unless=("restarting",))
+                self._become("waiting")
             case Heartbeat(kv_free):
                 self._kv_free = kv_free
             case Trying(number):
@@ -226,7 +250,7 @@ class Engine:
                 return
             for place in self._places.due():
                 assert place.number is not None
-                self._life.send(Submit(place.number, _rest(place.stream)))
+                self._life.send(Submit(place.number, place.stream.rest))
 
     def _numbered(self, number: int) -> Place | None:
         with self._lock:
@@ -278,7 +302,7 @@ class Engine:
     def _become(self, state: State, unless: tuple[State, ...] = ()) -> None:
         """Change the state, but for the last ones and those of `unless`."""
         with self._lock:
-            if self._state in ("closed", "failed", state, *unless):
+            if self._state in ("asleep", "closed", "failed", state, *unless):
                 return
             self._state = state
         self._tell(Event("state"))
@@ -286,14 +310,6 @@ class Engine:
     def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)
-
-
-def _rest(stream: Stream) -> Generation:
-    """What is still to be spoken of a stream."""
-    saved = stream.saved
-    if saved is None:
-        return replace(stream.generation, seed=stream.seed)
-    return replace(stream.generation, seed=stream.seed, resume=saved)
 
 
 def _poison(life: Life) -> EngineError:

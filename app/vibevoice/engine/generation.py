@@ -162,6 +162,9 @@ class Speech:
     """Speech and how it came about."""
 
     samples: Samples
+    """Empty if the stream kept none (Engine.submit)."""
+    length: int
+    """In samples, silence included."""
     sample_rate: int
     frames: int
     seed: int
@@ -173,4 +176,4 @@ class Speech:
     @property
     def duration(self) -> float:
         """Length of the sound in seconds."""
-        return len(self.samples) / self.sample_rate
+        return self.length / self.sample_rate
