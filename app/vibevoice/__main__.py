@@ -6,6 +6,8 @@ import signal
 import sys
 from types import FrameType
 
+log = logging.getLogger("vibevoice")
+
 
 def _leave(sig: int, frame: FrameType | None) -> None:
     os._exit(0)
@@ -16,7 +18,10 @@ signal.signal(signal.SIGTERM, _leave)
 
 
 def main() -> int:
-    """Serve until told to stop. Returns 0 after a drained stop, 1 if the engine failed, 2 on bad settings."""
+    """Serve until told to stop.
+
+    Returns 0 after a drained stop, 1 if engine or store failed, 2 if the settings are wrong.
+    """
     from . import logs
     from .settings import Settings, SettingsError
 
@@ -32,14 +37,23 @@ def main() -> int:
     from .api import application
     from .api.limits import Limits
     from .api.metrics import registry
+    from .jobs.store import StoreError
+    from .script import ScriptError
     from .server import Server
     from .studio import Studio
     from .ui.page import mount
 
-    studio = Studio.from_settings(settings)
+    try:
+        studio = Studio.from_settings(settings)
+    except ScriptError as error:
+        print(f"VV_DISCLAIMER is {settings.disclaimer!r}: {error}", file=sys.stderr)
+        return 2
+    except StoreError as error:
+        log.error("%s. VV_DATA_DIR must name a folder that this user may write.", error)
+        return 1
     start_http_server(settings.metrics_port, settings.host, registry(studio))
     Server(Limits(mount(application(studio), studio), studio), studio).run()
-    code = 1 if studio.state == "failed" else 0
+    code = 1 if studio.lost else 0
     logging.shutdown()
     if not studio.engine.join(1.0):
         # Told to stop at once: the engine's process ends with this one.

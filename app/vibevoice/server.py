@@ -13,8 +13,10 @@ log = logging.getLogger(__name__)
 # Longer than the proxy keeps an idle connection (Go: 90 s): it must be the one to close, or a request
 # that it sends at that moment is lost.
 KEEP_ALIVE_S = 120
-# For the last bytes of running responses; a page's open event stream would hold on for ever.
-LINGER_S = 5
+# For the last bytes of running responses; who listens to a job that goes on elsewhere would hold on for long.
+LINGER_S = 3
+# How often it is asked whether the studio can go on, if it says nothing by itself.
+LOOK_S = 10
 
 
 class Server(uvicorn.Server):
@@ -55,13 +57,16 @@ class Server(uvicorn.Server):
         self._stopping = asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
-        await self.studio.drain()
-        log.info("Drained")
-        self.should_exit = True
+        try:
+            await self.studio.drain()
+            log.info("Drained")
+        finally:
+            self.should_exit = True
 
     async def _stop_on_failure(self) -> None:
         """A dead engine never comes back: end, and let whoever runs this start it again."""
-        async for _ in self.studio.changes(patience=60):
-            if self.studio.state == "failed":
-                self.should_exit = True
+        async for _ in self.studio.changes(LOOK_S):
+            if self._stopping is None and (reason := self.studio.lost):
+                log.error("This process cannot go on: %s", reason)
+                self._stopping = asyncio.create_task(self._drain())
                 return

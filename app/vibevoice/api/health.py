@@ -11,8 +11,10 @@ def routes(studio: Studio) -> APIRouter:
     router = APIRouter(prefix="/health")
 
     @router.get("/live")
-    async def live() -> dict[str, str]:
-        return {"state": "live"}
+    async def live() -> JSONResponse:
+        # That the engine gets on is its supervisor's to see, which replaces one that does not.
+        reason = studio.lost
+        return JSONResponse({"state": reason or "live"}, 503 if reason else 200)
 
     @router.get("/ready")
     async def ready() -> JSONResponse:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -39,16 +39,18 @@ class Limits:
             await _turn_away(error, scope, receive, send)
             return
         scope.setdefault("state", {})["allowance"] = allowance
-        if allowance is None or scope["type"] != "http":
-            await self._app(scope, receive, send)
-        else:
-            await _Metered(self._studio, allowance, scope, receive, send).run(self._app)
+        with self._studio.answering() if _asks_for_speech(scope) else nullcontext():
+            if allowance is None or scope["type"] != "http":
+                await self._app(scope, receive, send)
+            else:
+                await _Metered(self._studio, allowance, scope, receive, send).run(self._app)
 
 
 class _Metered:
     """One request and its answer, as far as the allowance goes.
 
-    POST /v1/audio/speech is a stream from its beginning, an event stream of the API from its first byte on.
+    POST /v1/audio/speech is a stream from its beginning; an event stream of the API, and sound that is sent
+    while it is spoken, from its first byte on.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class _Metered:
         self._studio, self._allowance = studio, allowance
         self._scope, self._receive, self._send = scope, receive, send
         self._received = 0
-        self._started = self._refused = False
+        self._started = self._refused = self._streams = False
         self._held = ExitStack()
 
     async def run(self, app: ASGIApp) -> None:
@@ -68,7 +70,7 @@ class _Metered:
             return
         # Ends with the answer, however that ends.
         with self._held:
-            if (self._scope["method"], self._scope["path"]) == ("POST", "/v1/audio/speech"):
+            if _asks_for_speech(self._scope):
                 await self._hold_stream()
             if self._refused:
                 return
@@ -94,7 +96,7 @@ class _Metered:
     async def _give(self, message: Message) -> None:
         """The answer's next part."""
         if message["type"] == "http.response.start" and not self._refused:
-            if self._scope["path"].startswith("/v1/") and _is_event_stream(message):
+            if self._scope["path"].startswith("/v1/") and not self._streams and _lasts(message):
                 await self._hold_stream()
             self._started = not self._refused
         if self._refused:
@@ -104,6 +106,7 @@ class _Metered:
     async def _hold_stream(self) -> None:
         try:
             self._held.enter_context(self._studio.hold_stream(self._allowance))
+            self._streams = True
         except LimitReached as error:
             await self._refuse(from_studio(error))
 
@@ -150,8 +153,14 @@ def _too_large(size: str, allowance: Allowance) -> ApiError:
     )
 
 
-def _is_event_stream(start: Message) -> bool:
-    return any(
-        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
-        for name, value in start["headers"]
+def _asks_for_speech(scope: Scope) -> bool:
+    return scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", "/v1/audio/speech")
+
+
+def _lasts(start: Message) -> bool:
+    """Whether an answer may go on for as long as its job: events, or sound whose length nobody knows yet."""
+    headers = {name.lower(): value.lower() for name, value in start["headers"]}
+    kind = headers.get(b"content-type", b"")
+    return kind.startswith(b"text/event-stream") or (
+        kind.startswith(b"audio/") and b"content-length" not in headers
     )
