@@ -10,10 +10,9 @@ import io
 import numpy as np
 import soundfile
 
-from .audio import Samples
+from .audio import SAMPLE_RATE, Samples
 from .engine.generation import Refused
 
-SAMPLE_RATE = 24_000
 # 3 to 10 s are the least that is recommended, 20 to 30 s clone better. Below one second (8 of the model's
 # tokens) there is no voice to hear; more than a minute adds nothing but prompt, 7.5 tokens for each second.
 MIN_S = 1.0

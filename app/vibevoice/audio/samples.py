@@ -1,9 +1,12 @@
-"""Sound as files: 16-bit mono WAV."""
+"""Sound as numbers: mono, 24 kHz, floats in -1..1 or 16-bit integers."""
 
 import io
 
 import numpy as np
 import soundfile
+
+SAMPLE_RATE = 24_000
+"""Samples per second of everything that the model hears and says."""
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
 
