@@ -146,7 +146,7 @@ def test_a_studio_has_no_rights_to_speak_of(hosts: Hosts) -> None:
 def test_metrics_are_the_operators_alone(hosts: Hosts, logins: Logins, web: requests.Session) -> None:
     answer = hosts["gateway"].run("curl -fsS -m 5 http://10.88.0.11:8081/metrics/podcast/0")
     assert answer.rc == 0, answer.stderr
-    assert "vibevoice_ready 1.0" in answer.stdout
+    assert 'vibevoice:ready{project="podcast"} 1.0' in answer.stdout
     login = logins["podcast"]
     for path in ("metrics", "metrics/podcast/0"):
         assert web.get(f"{login.url}{path}", auth=login.auth, timeout=TIMEOUT_S).status_code == 404
