@@ -17,3 +17,8 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def unlock(descriptor: int) -> None:
+    """Give the lock back, and keep the descriptor."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)

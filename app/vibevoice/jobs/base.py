@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from . import rows, schema
-from .database import Database
+from .database import Database, disk_errors
 from .errors import NoSuchJob, StoreError
 from .model import Job, RunnerState
 
@@ -51,7 +51,7 @@ class Base:
 
     def room(self, reserve: int) -> int:
         """Bytes free on the disk beyond `reserve`; negative if it is short of them."""
-        with self.file.errors():
+        with disk_errors(self.folder):
             disk = os.statvfs(self.folder)
         return disk.f_bavail * disk.f_frsize - reserve
 

@@ -1,23 +1,23 @@
 """An SQLite file that the processes of several containers share."""
 
 import errno
-import fcntl
 import os
 import sqlite3
 import threading
+import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from ..lock_file import open_lock
+from ..lock_file import open_lock, try_lock, unlock
 from .errors import StoreError
 
-# Others hold the lock for one commit; a disk that needs longer for those before us is sick.
+# Others hold the lock for a commit; a disk that needs longer for those before us is sick.
 BUSY_S = 5.0
-# The log is folded into the file every 4 MB; one that readers held up for long is cut to this afterwards.
-LOG_PAGES = 1000
-LOG_BYTES = 16 * 2**20
+# The log is folded into the file once it is as long.
+LOG_BYTES = 4 * 2**20
 # Below this, whatever SQLite says of its trouble, it is the disk that is full: it cannot even grow its index
 # of the log, of which it tells as of an I/O error.
 FULL_BYTES = 2**16
@@ -29,6 +29,10 @@ class Database:
     """For any thread: each has a connection of its own, opened when it first asks.
 
     Transactions of a thread nest: what is done inside of one commits with it.
+
+    Who writes holds the kernel's lock on a file beside the database, and folds the log into it there, too. In
+    SQLite before 3.51.3 a fold beside another's commit can lose what was committed (sqlite.org/wal.html,
+    "WAL-reset bug"), and whoever waits for SQLite's own lock sleeps ever longer while others take it.
     """
 
     def __init__(self, path: Path, steps: Steps, synchronous: Literal["FULL", "NORMAL"]) -> None:
@@ -36,126 +40,184 @@ class Database:
 
         FULL: what is committed survives a power cut; NORMAL: it survives a crash. Raises StoreError.
         """
-        self._path, self._synchronous = path, synchronous
+        self._path, self._synchronous = path.absolute(), synchronous
+        self._log = self._path.with_name(f"{path.name}-wal")
         self._thread = _Thread()
-        with self.errors():
-            # Two that switch the journal's mode at once would not wait for each other.
-            lock = open_lock(path.with_suffix(".lock"))
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                with self.writing(steps):
-                    pass
-            finally:
-                os.close(lock)
+        self._turn = threading.Lock()
+        with disk_errors(self._path):
+            self._lock = open_lock(path.with_suffix(".lock"))
+            weakref.finalize(self, os.close, self._lock)
+            with self._locked():
+                # Here alone: a file that is deleted later is not to come back empty.
+                self.connect("rwc").close()
+        with self.writing() as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            for number, step in enumerate(steps[version:], version + 1):
+                for statement in step:
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {number}")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One look at the whole; later commits are not in it. Raises StoreError."""
-        with self._within("BEGIN") as connection:
-            yield connection
+        thread = self._thread
+        if thread.inside:
+            yield thread.connection()
+            return
+        with disk_errors(self._path), self._transaction("BEGIN") as db:
+            yield db
 
     @contextmanager
-    def writing(self, steps: Steps = ()) -> Iterator[sqlite3.Connection]:
-        """A transaction, after all others' that write: what it reads is what it changes.
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction after all others' that write: what it reads is what it changes.
 
-        `steps` are made first, so far as they have not been. Raises StoreError; then it has not happened.
+        Raises StoreError; then nothing of it has happened.
         """
-        with self._within("BEGIN IMMEDIATE") as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone() if steps else (0,)
-            for number, step in enumerate(steps[version:], version + 1):
-                for statement in step:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {number}")
-            yield connection
+        thread = self._thread
+        if thread.writing:
+            yield thread.connection()
+            return
+        assert not thread.inside, "to write, begin by writing"
+        with disk_errors(self._path), self._locked():
+            try:
+                thread.writing = True
+                with self._transaction("BEGIN IMMEDIATE") as db:
+                    yield db
+            except BaseException:
+                thread.afterwards.clear()
+                raise
+            finally:
+                thread.writing = False
+            self._fold()
+        while thread.afterwards:
+            thread.afterwards.pop(0)()
 
     def afterwards(self, action: Callable[[], None]) -> None:
         """Do this once the thread's transaction is committed; not at all if it is not."""
         self._thread.afterwards.append(action)
 
-    @contextmanager
-    def _within(self, begin: str) -> Iterator[sqlite3.Connection]:
-        thread = self._thread
-        if thread.writing or (thread.inside and begin == "BEGIN"):
-            assert thread.connection
-            yield thread.connection
-            return
-        assert not thread.inside, "to write, begin by writing"
-        with self.errors():
-            thread.connection = connection = thread.connection or self.connect()
-            try:
-                connection.execute(begin)
-                thread.inside, thread.writing = True, begin != "BEGIN"
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException as error:
-                self._undo(connection, isinstance(error, sqlite3.Error))
-                raise
-            finally:
-                thread.inside = thread.writing = False
-                actions, thread.afterwards = thread.afterwards, []
-        for action in actions:
-            action()
-
-    def _undo(self, connection: sqlite3.Connection, failed: bool) -> None:
-        self._thread.afterwards = []
-        try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            failed = True
-        if failed:
-            # Whatever is wrong with it, the next question gets a new one.
-            self._thread.connection = None
-            connection.close()
-
-    def connect(self) -> sqlite3.Connection:
-        """A connection for whoever closes it. Raises sqlite3.Error."""
-        connection = sqlite3.connect(
-            self._path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+    def connect(self, mode: Literal["rw", "rwc"] = "rw") -> sqlite3.Connection:
+        """A connection, for any one thread at a time. Raises sqlite3.Error."""
+        db = sqlite3.connect(
+            f"{self._path.as_uri()}?mode={mode}",
+            uri=True,
+            timeout=BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
         )
         try:
             for pragma in (
                 "journal_mode = WAL",
                 f"synchronous = {self._synchronous}",
                 "foreign_keys = ON",
-                f"wal_autocheckpoint = {LOG_PAGES}",
-                f"journal_size_limit = {LOG_BYTES}",
+                "wal_autocheckpoint = 0",
             ):
-                connection.execute(f"PRAGMA {pragma}")
+                db.execute(f"PRAGMA {pragma}")
         except BaseException:
-            connection.close()
+            db.close()
             raise
-        connection.row_factory = sqlite3.Row
-        connection.create_function("casefold", 1, str.casefold, deterministic=True)
-        return connection
+        db.row_factory = sqlite3.Row
+        db.create_function("casefold", 1, str.casefold, deterministic=True)
+        return db
 
     @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Failures of SQLite and of the disk are StoreErrors."""
+    def _locked(self) -> Iterator[None]:
+        """Nobody else writes."""
+        end = time.monotonic() + BUSY_S
+        if not self._turn.acquire(timeout=BUSY_S):
+            raise sqlite3.OperationalError("another thread does not let go of it")
         try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self._path}: {error}", full=self._full(error)) from error
+            while not try_lock(self._lock):
+                if time.monotonic() > end:
+                    raise sqlite3.OperationalError("another process does not let go of it")
+                time.sleep(0.001)
+            try:
+                yield
+            finally:
+                unlock(self._lock)
+        finally:
+            self._turn.release()
 
-    def _full(self, error: sqlite3.Error | OSError) -> bool:
-        if isinstance(error, OSError):
-            return error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            return True
-        if not isinstance(error, sqlite3.OperationalError):
-            return False
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        thread = self._thread
+        there = os.stat(self._path)
+        if thread.opened is None or (there.st_dev, there.st_ino) != thread.file:
+            thread.close()
+            thread.opened, thread.file = self.connect(), (there.st_dev, there.st_ino)
+        db = thread.opened
         try:
-            disk = os.statvfs(self._path.parent)
-        except OSError:
-            return False
-        return disk.f_bavail * disk.f_frsize < FULL_BYTES
+            db.execute(begin)
+            thread.inside = True
+            yield db
+            db.execute("COMMIT")
+        except BaseException as error:
+            failed = isinstance(error, sqlite3.Error)
+            try:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+            except sqlite3.Error:
+                failed = True
+            if failed:
+                # Whatever is wrong with it, the next question gets a new one.
+                thread.close()
+            raise
+        finally:
+            thread.inside = False
+
+    def _fold(self) -> None:
+        """Empty the log into the file if it has grown long. Who is reading it puts that off; nobody waits."""
+        db = self._thread.connection()
+        try:
+            if self._log.stat().st_size < LOG_BYTES:
+                return
+            db.execute("PRAGMA busy_timeout = 0")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            db.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
+        except (sqlite3.Error, OSError):
+            # What was committed is in the log, on the disk; the next one tries again, on a new connection.
+            self._thread.close()
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """What SQLite or the disk says of this file is a StoreError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{path}: {error}", full=_full(error, path)) from error
+
+
+def _full(error: sqlite3.Error | OSError, path: Path) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return True
+    if not isinstance(error, sqlite3.OperationalError):
+        return False
+    try:
+        disk = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < FULL_BYTES
 
 
 class _Thread(threading.local):
     """What a thread has of a database."""
 
     def __init__(self) -> None:
-        self.connection: sqlite3.Connection | None = None
+        self.opened: sqlite3.Connection | None = None
+        self.file: tuple[int, int] | None = None
         self.inside = False
         self.writing = False
         self.afterwards: list[Callable[[], None]] = []
+
+    def connection(self) -> sqlite3.Connection:
+        """The one of the transaction that this thread is in."""
+        assert self.opened
+        return self.opened
+
+    def close(self) -> None:
+        if self.opened is not None:
+            self.opened.close()
+        self.opened = None

@@ -15,6 +15,7 @@ from typing import Literal
 from ..engine.generation import Saved
 from . import queue, rows
 from .base import Base
+from .database import disk_errors
 from .errors import Conflict, Damaged, LeaseLost
 from .model import FINAL, Job, State, Take
 
@@ -99,8 +100,9 @@ class Leases(Base):
                 "UPDATE takes SET state = 'running' WHERE job = ? AND n = ? AND number = ?",
                 (number, n, take.number),
             )
-            with self.file.errors():
-                self.folder_of(job.id).mkdir(exist_ok=True)
+            folder = self.folder_of(job.id)
+            with disk_errors(folder):
+                folder.mkdir(exist_ok=True)
             return self._coming(db, number, n)
 
     def restart_take(self, job: Job, n: int) -> Take:
@@ -225,14 +227,12 @@ class Leases(Base):
                 continue
             path = self.piece_path(job.id, take_of, take.number, piece.epoch, "state")
             length = piece.frames * take.frame_bytes
-            try:
-                with path.open("rb") as file:
-                    read = file.read(length)
-            except FileNotFoundError:
-                read = b""
-            except OSError as error:
-                with self.file.errors():
-                    raise error
+            with disk_errors(path):
+                try:
+                    with path.open("rb") as file:
+                        read = file.read(length)
+                except FileNotFoundError:
+                    read = b""
             if len(read) != length:
                 raise Damaged(f"{path} has {len(read)} bytes, but {length} were saved.")
             frames += read

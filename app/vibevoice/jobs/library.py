@@ -15,7 +15,7 @@ import soundfile
 from ..audio import Samples
 from ..voices import SAMPLE_RATE, content_hash
 from . import rows
-from .database import Database
+from .database import Database, disk_errors
 from .errors import Conflict, Damaged, NoSuchVoice
 from .model import Voice
 
@@ -54,8 +54,9 @@ class Library:
                 raise Conflict(
                     f"You have a voice called {name} already; delete it first, or pick another name."
                 )
-            with self._file.errors():
-                _write(self.path(voice), samples)
+            path = self.path(voice)
+            with disk_errors(path):
+                _write(path, samples)
             db.execute(
                 "INSERT INTO voices (id, name, user, shared, sha256, seconds, consent, created) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -139,8 +140,9 @@ class Library:
         ).fetchall()
         for row in gone:
             if not db.execute("SELECT 1 FROM voices WHERE sha256 = ?", (row["sha256"],)).fetchone():
-                with self._file.errors():
-                    self.path(rows.voice(row)).unlink(missing_ok=True)
+                path = self.path(rows.voice(row))
+                with disk_errors(path):
+                    path.unlink(missing_ok=True)
 
 
 def _write(path: Path, samples: Samples) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+from .database import disk_errors
 from .errors import Damaged, NoSuchJob
 from .model import Job, Segment, Take
 from .store import Store
@@ -26,22 +27,35 @@ async def live(
     job = await asyncio.to_thread(store.get, job_id, viewer, text=False)
     for n in range(len(job.segments)) if segment is None else (segment,):
         given = 0
-        while n < len(job.segments):
+        while True:
             seen = watch.seen
             try:
                 job = await asyncio.to_thread(store.get, job_id, viewer, text=False)
+                take = job.segments[n].take
+                while take and given < take.samples:
+                    block = await asyncio.to_thread(_read, store, job, n, take, given)
+                    given += len(block) // SAMPLE_BYTES
+                    yield block
             except NoSuchJob:
                 return
-            take = job.segments[n].take
-            while take and given < take.samples:
-                block = await asyncio.to_thread(_read, store, job, n, take, given)
-                given += len(block) // SAMPLE_BYTES
-                yield block
+            except Damaged:
+                # Deleted, or begun anew, since we looked; else there is no more to be had.
+                now = await asyncio.to_thread(_job_or_none, store, job_id, viewer)
+                if now and now.segments[n].take == job.segments[n].take:
+                    raise
+                continue
             if take and take.state == "done":
                 break
             if job.final:
                 return
             await watch.wait(seen, LOOK_S)
+
+
+def _job_or_none(store: Store, job_id: str, viewer: str | None) -> Job | None:
+    try:
+        return store.get(job_id, viewer, text=False)
+    except NoSuchJob:
+        return None
 
 
 def whole(store: Store, job: Job, segment: int | None = None) -> Iterator[bytes]:
@@ -67,7 +81,7 @@ def _read(store: Store, job: Job, n: int, take: Take, begin: int) -> bytes:
         if begin < piece.samples:
             path = store.piece_path(job.id, n, take.number, piece.epoch, "pcm")
             wanted = min(SAMPLE_BYTES * (piece.samples - begin), BLOCK)
-            with store.file.errors():
+            with disk_errors(path):
                 return _exactly(path, SAMPLE_BYTES * begin, wanted)
         begin -= piece.samples
     raise ValueError(f"the take has {take.samples} samples")

@@ -6,7 +6,6 @@ listens asks here, never a runner, so it is all one which container they reached
 
 import builtins
 import json
-import shutil
 import threading
 import time
 from collections import Counter
@@ -117,7 +116,13 @@ class Store(Leases, Sweep):
         for kind, count in Counter(job.kind for job in new).items():
             # Whoever waits for an answer holds a place until it is there; a job only until it is begun.
             held = [job for job in jobs if job.kind == kind and (kind == "speech" or not job.running)]
-            over = len(held) + count - most - (streams if kind == "speech" else 0)
+            places = most + (streams if kind == "speech" else 0)
+            over = len(held) + count - places
+            if count > places:
+                raise TooManyWaiting(
+                    f"{count} generations at once are more than the {places} that may wait; submit fewer.",
+                    UNKNOWN_S[kind],
+                )
             if over > 0:
                 raise TooManyWaiting(
                     f"{len(held)} generations are under way already, and no more than {most} may wait; "
@@ -130,7 +135,7 @@ class Store(Leases, Sweep):
     def _until(self, kind: str, held: Sequence[queue.Unfinished], over: int) -> float:
         """Seconds until `over` of those that hold a place will have left it."""
         plan = self._plan()
-        if not plan.ends or over > len(held):
+        if not plan.ends:
             return UNKNOWN_S[kind]
         times = [plan.ends[job.number] for job in held] if kind == "speech" else plan.starts
         return sorted(times)[over - 1]
@@ -210,9 +215,7 @@ class Store(Leases, Sweep):
         """Forget a job and its sound, whatever it is about. Raises NoSuchJob."""
         with self.file.writing() as db:
             row = self._row(db, id, viewer)
-            db.execute("DELETE FROM jobs WHERE number = ?", (row["number"],))
-            # What a runner or a reader still holds of it is the next sweep's.
-            self.file.afterwards(lambda: shutil.rmtree(self.folder_of(id), ignore_errors=True))
+            self._delete(db, row["id"])
 
     def rename(self, id: str, title: str, viewer: str | None = None) -> Job:
         """Give a job another title. Raises NoSuchJob."""
@@ -293,6 +296,15 @@ class Store(Leases, Sweep):
     def running(self) -> int:
         """Jobs of any kind that are spoken."""
         return self._count("running")
+
+    def shares(self) -> builtins.list[tuple[str, str, str | None, int]]:
+        """Of unfinished jobs of both kinds: user, `queued` or `running`, who speaks them, how many."""
+        with self.file.reading() as db:
+            found = db.execute(
+                "SELECT user, state, runner, count(*) FROM jobs WHERE state IN ('queued', 'running') "
+                "GROUP BY user, state, runner"
+            )
+            return [tuple(row) for row in found]
 
     def _count(self, state: State) -> int:
         with self.file.reading() as db:

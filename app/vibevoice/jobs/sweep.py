@@ -1,11 +1,16 @@
 """What goes by itself: old jobs by age and by space, and files that nobody knows."""
 
+import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from .base import ID, Base
+from .database import disk_errors
 from .library import Library
 from .model import FINAL
 
@@ -13,6 +18,8 @@ from .model import FINAL
 SPEECH_S = 3600
 # Encoded files are made again when they are asked for.
 ENCODED_S = 24 * 3600
+# One that was written to of late may be in the making.
+ENCODING_S = 60
 # Of takes that are no longer heard: a reader may be at them.
 OLD_TAKE_S = 3600
 EVENTS_S = 24 * 3600
@@ -31,17 +38,17 @@ class Sweep(Base):
         return sum(_size(folder) for folder in self._folders())
 
     def sweep(self, *, older_than_s: float, most_bytes: int, reserve: int) -> list[str]:
-        """Delete jobs that ended `older_than_s` seconds ago; then the oldest ones while all take more than
-        `most_bytes` or the disk has less than `reserve` bytes free; speech, an hour after its end; whatever
-        has become useless. Never what is not finished. Returns the ids of the jobs.
+        """Delete jobs that ended `older_than_s` seconds ago, and speech an hour after its end; then the oldest
+        while all take more than `most_bytes` or the disk has less than `reserve` bytes free, unless that would
+        not help; and whatever has become useless. Never what is not finished. Returns the jobs' ids.
         """
-        self._files()
         now = self._now()
+        self._lost()
+        self._encoded(ENCODED_S)
         gone = self._old(now - older_than_s, "job") + self._old(now - SPEECH_S, "speech")
-        if self._over(most_bytes, reserve):
-            self._encoded(0)
-        while self._over(most_bytes, reserve) and (oldest := self._oldest()):
-            gone.append(oldest)
+        if self._short(most_bytes, reserve) > 0:
+            self._encoded(ENCODING_S)
+            gone += self._oldest(self._short(most_bytes, reserve))
         self.library.sweep()
         with self.file.writing() as db:
             db.execute("DELETE FROM keys WHERE created <= ?", (now - KEYS_S,))
@@ -52,81 +59,84 @@ class Sweep(Base):
             )
         return gone
 
+    def _short(self, most_bytes: int, reserve: int) -> int:
+        """Bytes that should go; 0 or less: none."""
+        return max(self.usage() - most_bytes, -self.room(reserve))
+
     def _old(self, before: float, kind: str) -> list[str]:
         with self.file.writing() as db:
-            return self._delete(db, f"{_FINAL} AND kind = ? AND ended <= ?", (kind, before))
+            ended = db.execute(
+                f"SELECT id FROM jobs WHERE {_FINAL} AND kind = ? AND ended <= ?", (kind, before)
+            ).fetchall()
+            return [row["id"] for row in ended if self._delete(db, row["id"])]
 
-    def _oldest(self) -> str | None:
+    def _oldest(self, short: int) -> list[str]:
+        """Delete final jobs until `short` bytes are free, the first that ended first; none if all together
+        have less: somebody else has filled the disk."""
+        sizes = {folder.name: _size(folder) for folder in self._folders()}
+        gone: list[str] = []
         with self.file.writing() as db:
-            gone = self._delete(
-                db, f"number = (SELECT number FROM jobs WHERE {_FINAL} ORDER BY ended LIMIT 1)", ()
-            )
-        return gone[0] if gone else None
+            ended = db.execute(f"SELECT id FROM jobs WHERE {_FINAL} ORDER BY ended, number").fetchall()
+            if sum(sizes.get(row["id"], 0) for row in ended) < short:
+                return []
+            for row in ended:
+                if short <= 0:
+                    break
+                if size := sizes.get(row["id"], 0):
+                    self._delete(db, row["id"])
+                    gone.append(row["id"])
+                    short -= size
+        return gone
 
-    def _delete(self, db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[str]:
-        ids = [row["id"] for row in db.execute(f"DELETE FROM jobs WHERE {where} RETURNING id", values)]
-        for id in ids:
-            folder = self.folder_of(id)
-            self.file.afterwards(lambda folder=folder: shutil.rmtree(folder, ignore_errors=True))
-        return ids
-
-    def _over(self, most_bytes: int, reserve: int) -> bool:
-        return self.usage() > most_bytes or self.room(reserve) < 0
+    def _delete(self, db: sqlite3.Connection, id: str) -> bool:
+        """A job goes, and its folder once that is certain; what is held of it there is the next sweep's."""
+        folder = self.folder_of(id)
+        self.file.afterwards(lambda: shutil.rmtree(folder, ignore_errors=True))
+        return db.execute("DELETE FROM jobs WHERE id = ?", (id,)).rowcount > 0
 
     def _folders(self) -> list[Path]:
-        with self.file.errors():
-            return [folder for folder in (self.folder / "jobs").iterdir() if ID.fullmatch(folder.name)]
+        jobs = self.folder / "jobs"
+        with disk_errors(jobs):
+            return [folder for folder in jobs.iterdir() if ID.fullmatch(folder.name)]
 
-    def _files(self) -> None:
-        """Folders without a job, pieces that no take has, encoded files that nobody asked for of late."""
+    def _lost(self) -> None:
+        """Folders without a job, and pieces that no take has any more."""
+        # A job is there before its folder, so those that are not found among them are gone.
+        folders = self._folders()
         with self.file.reading() as db:
-            folders = self._folders()
-            ids = {row["id"] for row in db.execute("SELECT id FROM jobs")}
-            final = {row["id"]: row["number"] for row in db.execute(f"SELECT * FROM jobs WHERE {_FINAL}")}
+            jobs = {row["id"]: row for row in db.execute(f"SELECT id, number, {_FINAL} AS final FROM jobs")}
             for folder in folders:
-                if folder.name not in ids:
+                job = jobs.get(folder.name)
+                if job is None:
                     shutil.rmtree(folder, ignore_errors=True)
-                elif folder.name in final:
-                    self._pieces(db, folder, final[folder.name])
-        self._encoded(ENCODED_S)
-
-    def _pieces(self, db: sqlite3.Connection, folder: Path, number: int) -> None:
-        known = {
-            f"{row['n']}-{row['take']}-{row['epoch']}"
-            for row in db.execute("SELECT n, take, epoch FROM pieces WHERE job = ?", (number,))
-        }
-        for path in _files_of(folder):
-            if path.suffix in PIECES and path.stem not in known:
-                _unlink(path, OLD_TAKE_S)
+                elif job["final"]:
+                    pieces = db.execute("SELECT n, take, epoch FROM pieces WHERE job = ?", (job["number"],))
+                    known = {f"{n}-{take}-{epoch}" for n, take, epoch in pieces}
+                    for path, stat in _files(folder):
+                        if path.suffix in PIECES and path.stem not in known:
+                            _unlink(path, stat, OLD_TAKE_S)
 
     def _encoded(self, unused_s: float) -> None:
         for folder in self._folders():
-            for path in _files_of(folder):
+            for path, stat in _files(folder):
                 if path.suffix not in PIECES:
-                    _unlink(path, unused_s)
+                    _unlink(path, stat, unused_s)
 
 
-def _files_of(folder: Path) -> list[Path]:
-    """None if it is just being deleted."""
-    try:
-        return list(folder.iterdir())
-    except FileNotFoundError:
-        return []
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """All files below, but for those that others are just deleting."""
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            stat = path.stat()
+            if S_ISREG(stat.st_mode):
+                yield path, stat
 
 
 def _size(folder: Path) -> int:
-    size = 0
-    for path in _files_of(folder):
-        try:
-            size += path.stat().st_blocks * 512
-        except FileNotFoundError:
-            continue
-    return size
+    return sum(stat.st_blocks * 512 for _, stat in _files(folder))
 
 
-def _unlink(path: Path, unused_s: float) -> None:
-    try:
-        if time.time() - path.stat().st_mtime >= unused_s:
+def _unlink(path: Path, stat: os.stat_result, unused_s: float) -> None:
+    if time.time() - stat.st_mtime >= unused_s:
+        with suppress(OSError):
             path.unlink()
-    except FileNotFoundError:
-        return
