@@ -32,7 +32,7 @@ class Leases(Base):
 
         While the disk has less than `reserve` bytes left, what was stopped by a full one stays where it is.
         """
-        if most < 1 or not self._anything():
+        if most < 1 or not self.anything():
             return []
         short = self.room(reserve) < 0
         with self.file.writing() as db:
@@ -58,7 +58,7 @@ class Leases(Base):
                 claimed.append(self._job(db, number))
             return claimed
 
-    def _anything(self) -> bool:
+    def anything(self) -> bool:
         """Whether there is something to claim: most looks find nothing, and wait for no disk."""
         with self.file.reading() as db:
             return bool(
