@@ -107,8 +107,8 @@ class Desk:
     """Checks what is handed in and puts it into the store. For any thread; waits for the disk."""
 
     def __init__(self, settings: Settings, store: Queue, poke: Callable[[], None]) -> None:
-        """`poke` is called after each submission. Raises ScriptError if the disclaimer cannot be spoken."""
-        self._settings, self._store, self._poke = settings, store, poke
+        """`poke` tells the runner to look now. Raises ScriptError if the disclaimer cannot be spoken."""
+        self._settings, self._store, self.poke = settings, store, poke
         self._disclaimer = _disclaimer(settings.disclaimer)
 
     def look(self, script: str) -> Look:
@@ -143,7 +143,7 @@ class Desk:
             key=key,
             fingerprint=_fingerprint(orders),
         )
-        self._poke()
+        self.poke()
         return jobs
 
     def _new(self, order: Order, visitor: Visitor, n: int, count: int) -> NewJob:
