@@ -38,7 +38,7 @@ def heard(content: bytes, format: str = "") -> Samples:
     raw = ("-f", "s16le", "-ar", str(SAMPLE_RATE))
     source = raw if format == "pcm" else ()
     made = ffmpeg(*source, "-i", "pipe:0", "-map", "0:a:0", "-ac", "1", *raw, "pipe:1", content=content)
-    return np.frombuffer(made, np.int16).astype(np.float32) / 32768
+    return (np.frombuffer(made, np.int16) / 32768).astype(np.float32)
 
 
 def told(content: bytes, options: Sequence[str] = ()) -> dict[str, str]:
