@@ -45,7 +45,7 @@ def routes(encoded: Encoded) -> APIRouter:
         speed: Speed = 1.0,
         download: Download = False,
     ) -> Response:
-        """The whole or one segment as a file, with ranges; with `live`, as it is spoken, from its start on."""
+        """The whole or one segment as a file, with ranges; with `live`, as it is spoken."""
         job = await asyncio.to_thread(studio.store.get, id, who.viewer, text=False)
         chosen = format or job.format
         made = FORMATS[chosen]

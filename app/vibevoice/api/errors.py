@@ -162,9 +162,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 413:
-            return respond(_too_large(request))
-        return respond(ApiError(error.status_code, str(error.detail), headers=error.headers))
+        code = "request_too_large" if error.status_code == 413 else None
+        return respond(ApiError(error.status_code, str(error.detail), code=code, headers=error.headers))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -180,12 +179,6 @@ def _of_a_field(first: Mapping[str, Any]) -> ApiError:
     param = ".".join(named[: 3 if named[:1] == ["batch"] else 1]) or None
     message = f"{param}: {first['msg']}" if param else f"The request's body: {first['msg']}"
     return ApiError(400, message, param=param, code=first["type"])
-
-
-def _too_large(request: Request) -> ApiError:
-    limit = request.scope.get("starlette.max_body_size")
-    most = f"; at most {limit:,} bytes are taken here" if isinstance(limit, int) else ""
-    return ApiError(413, f"The request is too large{most}. Send less, or in parts.", code="request_too_large")
 
 
 Answers = dict[int | str, dict[str, Any]]

@@ -11,6 +11,7 @@ from ..jobs import model
 from ..jobs.desk import LONGEST_KEY, LONGEST_TITLE, Order, Visitor, check_text
 from ..studio import Studio
 from . import shapes
+from .body import at_most
 from .errors import told
 from .requests import BatchRequest, JobsRequest, TakeRequest, TitleRequest
 from .shapes import Deleted, Jobs, JobShape
@@ -39,7 +40,7 @@ class Segments(BaseModel):
 
 def routes(max_body_size: int) -> APIRouter:
     """The routes below /v1/jobs; a body may have so many bytes."""
-    router = APIRouter(prefix="/v1/jobs", tags=["jobs"], max_body_size=max_body_size)
+    router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=at_most(max_body_size))
 
     @router.post("", status_code=201, responses=told(400, 409, 413, 429), summary="Hand in scripts")
     async def submit(

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from .body import at_most
 from .errors import told
 from .who import TheStudio
 
@@ -25,7 +26,7 @@ class Look(BaseModel):
 
 def routes(max_body_size: int) -> APIRouter:
     """The routes below /v1; a body may have so many bytes."""
-    router = APIRouter(prefix="/v1", tags=["scripts"], max_body_size=max_body_size)
+    router = APIRouter(prefix="/v1", tags=["scripts"], route_class=at_most(max_body_size))
 
     @router.post("/scripts", responses=told(400, 413), summary="Read a script")
     def read(body: ScriptRequest, studio: TheStudio) -> Look:

@@ -18,6 +18,7 @@ from ..jobs.desk import AUTOMATIC, Order
 from ..jobs.errors import NoSuchJob, StoreError
 from ..jobs.model import Job
 from ..studio import Studio
+from .body import at_most
 from .encoded import tags
 from .errors import EXPECTED, RETRY, Answers, ApiError, from_studio, told
 from .models import check_model
@@ -85,7 +86,7 @@ SPEECH: Answers = {
 
 def routes(models: list[str], max_body_size: int) -> APIRouter:
     """The routes below /v1; a body may have so many bytes."""
-    router = APIRouter(prefix="/v1/audio", tags=["speech"], max_body_size=max_body_size)
+    router = APIRouter(prefix="/v1/audio", tags=["speech"], route_class=at_most(max_body_size))
 
     @router.post(
         "/speech",

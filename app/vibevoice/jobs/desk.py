@@ -8,7 +8,6 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from ..audio import FORMATS
 from ..door import Allowance
@@ -18,7 +17,8 @@ from ..script import Script, ScriptError, Turn, parse
 from ..settings import Settings
 from . import segmenting
 from .errors import NoSuchVoice
-from .model import Job, Kind, NewJob, Voice
+from .model import Job, Kind, NewJob
+from .store import Store
 
 LONGEST_TITLE = 200
 LONGEST_KEY = 200
@@ -80,33 +80,10 @@ class Look:
     segments: int
 
 
-class Library(Protocol):
-    """What is asked of the store's voices."""
-
-    def get(self, id_or_name: str, viewer: str | None) -> Voice: ...
-
-
-class Queue(Protocol):
-    """What is asked of the store."""
-
-    @property
-    def library(self) -> Library: ...
-
-    def submit(
-        self,
-        new: Sequence[NewJob],
-        user: str,
-        *,
-        most_waiting: int | None = None,
-        key: str | None = None,
-        fingerprint: str = "",
-    ) -> list[Job]: ...
-
-
 class Desk:
     """Checks what is handed in and puts it into the store. For any thread; waits for the disk."""
 
-    def __init__(self, settings: Settings, store: Queue, poke: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings, store: Store, poke: Callable[[], None]) -> None:
         """`poke` tells the runner to look now. Raises ScriptError if the disclaimer cannot be spoken."""
         self._settings, self._store, self.poke = settings, store, poke
         self._disclaimer = _disclaimer(settings.disclaimer)
@@ -204,6 +181,7 @@ class Desk:
                 f"There are {len(by_speaker)} voices, but only {len(speakers)} speak: {', '.join(speakers)}.",
                 "voices",
             )
+        by_speaker += [None] * (len(speakers) - len(by_speaker))
         return tuple(voice and self._voice(voice, visitor) for voice in by_speaker)
 
     def _voice(self, name: str, visitor: Visitor) -> str | None:
