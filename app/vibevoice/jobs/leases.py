@@ -7,7 +7,6 @@ wrote to its own files beyond what it had saved is never heard.
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -32,7 +31,7 @@ class Leases(Base):
 
         While the disk has less than `reserve` bytes left, what was stopped by a full one stays where it is.
         """
-        if most < 1 or not self.anything():
+        if most < 1 or not self.anything(reserve):
             return []
         short = self.room(reserve) < 0
         with self.file.writing() as db:
@@ -58,12 +57,13 @@ class Leases(Base):
                 claimed.append(self._job(db, number))
             return claimed
 
-    def anything(self) -> bool:
-        """Whether there is something to claim: most looks find nothing, and wait for no disk."""
+    def anything(self, reserve: int = 0) -> bool:
+        """Whether `claim` has something. Most looks find nothing, and wait for no disk."""
+        waits = "state = 'queued'" + (" AND reason != 'disk_full'" if self.room(reserve) < 0 else "")
         with self.file.reading() as db:
             return bool(
                 db.execute(
-                    f"SELECT 1 FROM jobs WHERE state = 'queued' OR ({_RUN_OUT}) LIMIT 1",
+                    f"SELECT 1 FROM jobs WHERE ({waits}) OR ({_RUN_OUT}) LIMIT 1",
                     {"now": self._now(), "clock": CLOCK_S},
                 ).fetchone()
             )
@@ -203,16 +203,6 @@ class Leases(Base):
                 )
             db.execute("UPDATE takes SET state = 'waiting' WHERE job = ? AND state = 'running'", (number,))
             self._again(db, number, reason)
-
-    def should_yield(self, job: Job) -> bool:
-        """Whether somebody waits who has fewer jobs spoken, and no runner that is alive has room."""
-        streams = sum(runner.streams for runner in self.runners())
-        with self.file.reading() as db:
-            jobs = queue.unfinished(db)
-        running = Counter(other.user for other in jobs if other.running)
-        if streams > running.total():
-            return False
-        return any(not other.running and running[other.user] < running[job.user] for other in jobs)
 
     def saved(self, job: Job, take_of: int, take: Take) -> Saved | None:
         """What was spoken of a take of segment `take_of`; None if there are no frames.

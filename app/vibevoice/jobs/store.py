@@ -6,13 +6,11 @@ listens asks here, never a runner, so it is all one which container they reached
 
 import builtins
 import json
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from . import queue, rows
+from . import rows
 from .errors import (
     Conflict,
     Damaged,
@@ -25,7 +23,8 @@ from .errors import (
 )
 from .leases import Leases, new_take
 from .library import Library
-from .model import FINAL, Event, Job, NewJob, Place, State
+from .model import FINAL, Event, Job, NewJob, State
+from .plans import Plans
 from .sweep import Sweep
 
 __all__ = [
@@ -42,13 +41,9 @@ __all__ = [
 
 # Seconds for which an idempotency key is remembered.
 KEY_S = 24 * 3600
-# Seconds after which a plan is made anew, if nothing has happened before.
-PLAN_S = 0.5
-# When nobody knows how fast runners are: seconds after which to ask again.
-UNKNOWN_S = {"speech": 5.0, "job": 30.0}
 
 
-class Store(Leases, Sweep):
+class Store(Leases, Plans, Sweep):
     """For any thread. Every method may raise StoreError.
 
     `viewer` is a user who may see their own jobs only: others' are NoSuchJob. None sees all.
@@ -58,7 +53,6 @@ class Store(Leases, Sweep):
         """In `folder`, with all others that use it; made if need be. Raises StoreError."""
         super().__init__(folder, now)
         self.library = Library(folder / "voices", self.file, now)
-        self._planned = threading.local()
 
     def submit(
         self,
@@ -75,12 +69,11 @@ class Store(Leases, Sweep):
         The same `key` of the user's again, with the same fingerprint of the request: the jobs of the first
         time. Raises TooManyWaiting, KeyReused; Conflict if a job of the first time has been deleted.
         """
-        runners = self.runners()
         with self.file.writing() as db:
             if key is not None and (before := self._before(user, key, fingerprint)) is not None:
                 return before
             if most_waiting is not None:
-                self._check_waiting(new, most_waiting, sum(runner.streams for runner in runners))
+                self._check_waiting(new, most_waiting)
             batch = rows.new_id("batch", 16) if len(new) > 1 else None
             numbers = [rows.insert(db, each, user, batch, self._now()) for each in new]
             for number in numbers:
@@ -109,36 +102,6 @@ class Store(Leases, Sweep):
                 raise Conflict(
                     "What this idempotency key was used for has been deleted; use a new one."
                 ) from None
-
-    def _check_waiting(self, new: Sequence[NewJob], most: int, streams: int) -> None:
-        with self.file.reading() as db:
-            jobs = queue.unfinished(db)
-        for kind, count in Counter(job.kind for job in new).items():
-            # Whoever waits for an answer holds a place until it is there; a job only until it is begun.
-            held = [job for job in jobs if job.kind == kind and (kind == "speech" or not job.running)]
-            places = most + (streams if kind == "speech" else 0)
-            over = len(held) + count - places
-            if count > places:
-                raise TooManyWaiting(
-                    f"{count} generations at once are more than the {places} that may wait; submit fewer.",
-                    UNKNOWN_S[kind],
-                )
-            if over > 0:
-                raise TooManyWaiting(
-                    f"{len(held)} generations are under way already, and no more than {most} may wait; "
-                    "come back a little later."
-                    if kind == "speech"
-                    else f"{len(held)} jobs wait already, and {most} may; come back when some have begun.",
-                    self._until(kind, held, over),
-                )
-
-    def _until(self, kind: str, held: Sequence[queue.Unfinished], over: int) -> float:
-        """Seconds until `over` of those that hold a place will have left it."""
-        plan = self._plan()
-        if not plan.ends:
-            return UNKNOWN_S[kind]
-        times = [plan.ends[job.number] for job in held] if kind == "speech" else plan.starts
-        return sorted(times)[over - 1]
 
     def get(self, id: str, viewer: str | None = None, *, text: bool = True) -> Job:
         """A job; without `text` neither script nor turns are read. Raises NoSuchJob."""
@@ -170,7 +133,7 @@ class Store(Leases, Sweep):
             values += states
         if before is not None:
             where.append("number < ?")
-            values.append(before)
+            values.append(_bounded(before))
         if search:
             where.append(
                 "(instr(casefold(title), ?) OR "
@@ -180,23 +143,9 @@ class Store(Leases, Sweep):
         with self.file.reading() as db:
             found = db.execute(
                 f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?",
-                (*values, limit),
+                (*values, _bounded(limit)),
             )
             return rows.jobs(db, found, text=text)
-
-    def place(self, job: Job) -> Place:
-        """Where an unfinished job stands; of a final one, nowhere."""
-        return self._plan().places.get(job.number, Place(None, None))
-
-    def _plan(self) -> queue.Plan:
-        """What is to come: made once for all that a thread asks at a time."""
-        with self.file.reading() as db:
-            stamp = (db.execute("PRAGMA data_version").fetchone()[0], db.total_changes, id(db))
-            age = time.monotonic() - getattr(self._planned, "at", -PLAN_S)
-            if getattr(self._planned, "stamp", None) != stamp or age >= PLAN_S:
-                self._planned.plan = queue.plan(queue.unfinished(db), self.runners())
-                self._planned.stamp, self._planned.at = stamp, time.monotonic()
-        return self._planned.plan
 
     def cancel(self, id: str, viewer: str | None = None) -> Job:
         """End a job: one that waits at once, one that is spoken within a moment, by its runner. What there is
@@ -236,7 +185,7 @@ class Store(Leases, Sweep):
             if row["state"] not in FINAL:
                 raise Conflict("This job is not over yet; regenerate its segments once it is.")
             segment = db.execute(
-                "SELECT coming FROM segments WHERE job = ? AND n = ?", (row["number"], n)
+                "SELECT coming FROM segments WHERE job = ? AND n = ?", (row["number"], _bounded(n))
             ).fetchone()
             if segment is None:
                 raise Conflict(f"This job has no segment {n}.")
@@ -268,7 +217,7 @@ class Store(Leases, Sweep):
 
         Of a job's `progress` there is only the last. Raises NoSuchJob for a `job` that is not there.
         """
-        where, values = ["events.number > ?"], list[object]([after])
+        where, values = ["events.number > ?"], list[object]([_bounded(after)])
         with self.file.reading() as db:
             if job is not None:
                 where.append("job = ?")
@@ -289,23 +238,7 @@ class Store(Leases, Sweep):
             row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
             return row["seq"] if row else 0
 
-    def waiting(self) -> int:
-        """Jobs of any kind that wait."""
-        return self._count("queued")
 
-    def running(self) -> int:
-        """Jobs of any kind that are spoken."""
-        return self._count("running")
-
-    def shares(self) -> builtins.list[tuple[str, str, str | None, int]]:
-        """Of unfinished jobs of both kinds: user, `queued` or `running`, who speaks them, how many."""
-        with self.file.reading() as db:
-            found = db.execute(
-                "SELECT user, state, runner, count(*) FROM jobs WHERE state IN ('queued', 'running') "
-                "GROUP BY user, state, runner"
-            )
-            return [tuple(row) for row in found]
-
-    def _count(self, state: State) -> int:
-        with self.file.reading() as db:
-            return db.execute("SELECT count(*) FROM jobs WHERE state = ?", (state,)).fetchone()[0]
+def _bounded(number: int) -> int:
+    """As near as SQLite's integers come to it."""
+    return max(-(2**63), min(number, 2**63 - 1))

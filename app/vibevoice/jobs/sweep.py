@@ -38,9 +38,9 @@ class Sweep(Base):
         return sum(_size(folder) for folder in self._folders())
 
     def sweep(self, *, older_than_s: float, most_bytes: int, reserve: int) -> list[str]:
-        """Delete jobs that ended `older_than_s` seconds ago, and speech an hour after its end; then the oldest
-        while all take more than `most_bytes` or the disk has less than `reserve` bytes free, unless that would
-        not help; and whatever has become useless. Never what is not finished. Returns the jobs' ids.
+        """Delete jobs that ended `older_than_s` seconds ago, and speech an hour after its end; then the
+        oldest, while all take more than `most_bytes` or the disk has less than `reserve` bytes free, unless
+        that would not help; and whatever has become useless. Never what is not finished. Returns their ids.
         """
         now = self._now()
         self._lost()
