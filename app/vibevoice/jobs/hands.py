@@ -84,8 +84,7 @@ class Hands:
         epochs = {id: speaking.job.epoch for id, speaking in self._held.items()}
         for id, answer in self._store.renew(runner, epochs, lease_s).items():
             if answer == "lost":
-                log.warning("%s is no longer ours: taken over or deleted", id)
-                self._drop(self._held[id])
+                self._lost(self._held[id])
             elif answer == "cancel":
                 self._held[id].go(Leave("cancelled"))
 
@@ -196,17 +195,17 @@ class Hands:
                 elif store.should_yield(job):
                     self._leave(speaking, Leave(reason="yielded"), after)
             case Refused(param="resume"):
-                log.info("%s: segment %d was begun by another model, and is spoken anew", job.id, n)
+                log.info("It was begun by another model, and is spoken anew", extra=_of(speaking))
                 store.restart_take(job, n)
                 after.append(speaking.stop)
             case Refused(param="prefix") | TooLong() if speaking.prefixed:
-                log.info("%s: segment %d cannot go on from the one before", job.id, n)
+                log.info("It cannot go on from the segment before", extra=_of(speaking))
                 after.append(speaking.stand_alone)
             case NotReady() | QueueFull() | Cancelled():
                 # The engine's trouble: another, or the next one, goes on.
                 self._leave(speaking, Leave(), after)
             case Exception() as error:
-                log.error("%s cannot be spoken: %s", job.id, type(error).__name__)
+                log.error("It cannot be spoken (%s)", type(error).__name__, extra=_of(speaking))
                 self._leave(speaking, failed(error), after)
             case error:
                 raise AssertionError(f"a stream ended with {type(error).__name__}")
@@ -218,19 +217,26 @@ class Hands:
     def _leave(self, speaking: Speaking, leave: Leave, after: After) -> None:
         if leave.state is None:
             self._store.release(speaking.job, leave.reason)
-            after.append(partial(self._drop, speaking))
+            after.append(partial(self._back, speaking, leave.reason))
             return
         job = self._store.finish(speaking.job, leave.state, leave.error_type, leave.error_message)
         after.append(partial(self._over, speaking, job))
 
+    def _back(self, speaking: Speaking, reason: str) -> None:
+        log.info("Given back", extra={**_of(speaking), "reason": reason or None})
+        self._drop(speaking)
+
     def _over(self, speaking: Speaking, job: Job) -> None:
         self._drop(speaking)
-        log.info("%s is %s: %.1f s of sound", job.id, job.state, job.audio_s)
         self._tell(RunnerEvent("ended", job, (job.ended or job.created) - job.created))
 
     def _drop(self, speaking: Speaking) -> None:
         self._held.pop(speaking.job.id, None)
         speaking.stop()
+
+    def _lost(self, speaking: Speaking) -> None:
+        log.warning("No longer ours: taken over, or deleted", extra=_of(speaking))
+        self._drop(speaking)
 
     def _go(self, speaking: Speaking, leave: Leave) -> None:
         speaking.go(leave)
@@ -242,8 +248,7 @@ class Hands:
         try:
             action()
         except LeaseLost:
-            log.warning("%s is no longer ours: taken over or deleted", speaking.job.id)
-            self._drop(speaking)
+            self._lost(speaking)
         except Damaged as error:
             self._fail(speaking, error)
         except (StoreError, sqlite3.Error):
@@ -257,10 +262,15 @@ class Hands:
 
     def _fail(self, speaking: Speaking, error: Exception) -> None:
         if speaking.leave:
-            log.exception("%s could not leave; its lease will run out", speaking.job.id)
+            log.exception("It could not leave; its lease will run out", extra=_of(speaking))
             self._drop(speaking)
             return
         leave = failed(error)
         if leave.error_type == "generation_failed":
-            log.exception("%s failed by a fault of ours", speaking.job.id)
+            log.exception("It fails by a fault of ours", extra=_of(speaking))
         self._go(speaking, leave)
+
+
+def _of(speaking: Speaking) -> dict[str, object]:
+    """Of whom a line of the log is."""
+    return {"job": speaking.job.id, "segment": speaking.n}

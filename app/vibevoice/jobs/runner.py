@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # How often to look for jobs that were submitted elsewhere, and to renew leases and hear of cancelled jobs.
 LOOK_S, KEEP_S = 0.25, 1.0
+# So often a lease is renewed at least, before it runs out.
+RENEWALS = 5
 # How long to leave a disk or store alone that has just failed.
 SICK_S, FULL_S = 0.5, 2.0
 # Beyond the reserve before it goes on: freed by the megabyte, it would stop and start for each of them.
@@ -73,6 +75,7 @@ class Runner:
         self._listeners: list[Callable[[RunnerEvent], None]] = []
         self._wake = threading.Event()
         self._hands = Hands(store, engine, self._wake.set, self._saved, self._tell)
+        self._keep_s = min(KEEP_S, lease_s / RENEWALS)
         self._poked = self._short = False
         self._drain_until: float | None = None
         self._kept = -math.inf
@@ -131,7 +134,7 @@ class Runner:
     def _round(self, now: float) -> None:
         poked, self._poked = self._poked, False
         self._hands.account()
-        if poked or now - self._kept >= KEEP_S:
+        if poked or now - self._kept >= self._keep_s:
             self._kept = now
             self._look_at_the_disk(now)
             self._hands.renew(self._name, self._lease_s)
@@ -150,7 +153,7 @@ class Runner:
     def _pause(self) -> float:
         """Seconds until the next round, if nobody wakes the thread."""
         now = time.monotonic()
-        pause = LOOK_S if self._free else KEEP_S
+        pause = LOOK_S if self._free else self._keep_s
         for speaking in self._hands:
             if speaking.urgent(now):
                 return 0.0

@@ -108,7 +108,7 @@ class Speaking:
         try:
             saved = store.saved(job, before.n, heard)
         except Damaged as error:
-            log.error("%s: segment %d does not go on from the one before: %s", job.id, n, error)
+            log.error("It does not go on from the one before: %s", error, extra={"job": job.id, "segment": n})
             return None
         return saved and Prefix(job.turns[before.first : before.last], saved)
 
