@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from starlette.routing import Match
 
+from .. import uploads
 from ..settings import Settings
 from ..studio import Studio
-from . import audio, document, errors, events, health, jobs, me, models, scripts, speech
+from . import audio, document, errors, events, health, jobs, me, models, scripts, speech, voices
 from .encoded import Encoded
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -40,6 +41,7 @@ def application(studio: Studio) -> FastAPI:
         events.routes(),
         jobs.routes(_LONGEST_IN_BATCH * script),
         audio.routes(Encoded(studio)),
+        voices.routes(uploads.MAX_BYTES + _REST),
         me.routes(),
         document.routes(studio.settings),
     ):

@@ -58,7 +58,7 @@ def disposition(name: str, suffix: str, *, download: bool) -> str:
     """Content-Disposition for a file called `name`, a title in any script (RFC 6266)."""
     stem = _UNFIT.sub(" ", name).strip(" .")[:LONGEST_NAME].strip(" .") or "speech"
     plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    plain = re.sub(r"[^\w .,()+-]+", "_", plain).strip(" ._") or "speech"
+    plain = re.sub(r"[^\w .,()+-]+|\s{2,}", " ", plain).strip(" .,") or "speech"
     how = "attachment" if download else "inline"
     return f"{how}; filename=\"{plain}{suffix}\"; filename*=UTF-8''{quote(stem + suffix, safe='')}"
 

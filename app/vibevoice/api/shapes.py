@@ -33,7 +33,7 @@ class Segment(BaseModel):
     )
     take: int = Field(description="Number of that take, from 0.")
     seed: int
-    capped: bool = Field(description="The model did not end by itself; it may be worth another take.")
+    capped: bool
 
 
 class JobError(BaseModel):
@@ -67,6 +67,10 @@ class JobLine(BaseModel):
     one_take: bool
     format: str
     batch: str | None = Field(description="The same for all that were handed in at once.")
+    segments_count: int
+    capped: list[int] = Field(
+        description="Segments that the model did not end by itself: worth another take."
+    )
     audible: bool = Field(description="There is a whole to download.")
     cancelling: bool = Field(description="It was asked to end, and is about to.")
     error: JobError | None
@@ -182,6 +186,8 @@ def _common(job: model.Job, place: model.Place) -> dict:
         "one_take": job.one_take,
         "format": job.format,
         "batch": job.batch,
+        "segments_count": len(job.segments),
+        "capped": [each.n for each in job.segments if each.heard and each.heard.capped],
         "audible": job.audible,
         "cancelling": job.cancelling,
         "error": JobError(type=job.error_type, message=job.error_message) if job.error_type else None,
