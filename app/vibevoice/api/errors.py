@@ -170,6 +170,15 @@ def install(app: FastAPI) -> None:
         return respond(ApiError(500, "Something broke here; the studio's log says what.", code="internal"))
 
 
+_SAID_BY_PYDANTIC = {
+    "string_pattern_mismatch": "There are characters in it that may not be: control characters, line breaks, "
+    "and in names slashes.",
+    "model_attributes_type": "Send a JSON object, as application/json.",
+    "value_error": "Send a file, as multipart/form-data does.",
+}
+"""Where pydantic speaks to programmers."""
+
+
 def _of_a_field(first: Mapping[str, Any]) -> ApiError:
     """`first` is pydantic's. A field within one of a batch is named with its place: batch.2.input."""
     if first["type"] == "json_invalid":
@@ -177,7 +186,8 @@ def _of_a_field(first: Mapping[str, Any]) -> ApiError:
     # Behind the field's name come the names of the types that were tried.
     named = [str(part) for part in first["loc"][1:] if part not in TAGS]
     param = ".".join(named[: 3 if named[:1] == ["batch"] else 1]) or None
-    message = f"{param}: {first['msg']}" if param else f"The request's body: {first['msg']}"
+    said = _SAID_BY_PYDANTIC.get(first["type"], first["msg"])
+    message = f"{param}: {said}" if param else f"The request's body: {said}"
     return ApiError(400, message, param=param, code=first["type"])
 
 

@@ -26,8 +26,9 @@ CONSENT = "I have the consent of the person whose voice this is."
 """What somebody agreed to who said `true`."""
 _NO = ("", "false", "no", "0", "off", "none", "null")
 _YES = ("true", "yes", "1", "on")
-# Part of an address, and of what a script's speaker is given: one line, something to be seen in it.
-NAME = r"^[^\s/\\\x00-\x1f\x7f-\x9f]([^/\\\x00-\x1f\x7f-\x9f\u2028\u2029]*[^\s/\\\x00-\x1f\x7f-\x9f])?$"
+# Part of an address: one line, no slashes, something to be seen in it.
+_FIT = r"[^/\\\x00-\x1f\x7f-\x9f\u2028\u2029]*"
+NAME = rf"^{_FIT}[^\s/\\\x00-\x1f\x7f-\x9f\u2028\u2029]{_FIT}$"
 Id = Annotated[str, Path(description="A voice's id, or its name.")]
 CLIP = files.answers(["audio/wav"])
 
