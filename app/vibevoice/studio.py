@@ -1,6 +1,9 @@
 """One studio: its store, its runner and engine, and whether it takes jobs. What the API and the page know."""
 
 import asyncio
+import logging
+import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -8,15 +11,17 @@ from typing import Literal
 
 from .counters import Streams, Usage
 from .door import Allowance
-from .engine import Engine, Event, Generation, Patience, Setup, Stream
+from .engine import Engine, Patience, Setup
 from .jobs.desk import Desk, Visitor
+from .jobs.model import Job
+from .jobs.runner import Runner, RunnerEvent
 from .jobs.store import Store
 from .jobs.watch import Watch
-from .script import ScriptError, parse
 from .settings import Settings
 from .upkeep import Upkeep
 
 State = Literal["ready", "draining", "failed"]
+log = logging.getLogger(__name__)
 POLL_S = 0.05
 # A runner looks about every second; one that has not for so long will not again.
 STUCK_S = 60.0
@@ -33,12 +38,24 @@ class Studio:
         self.settings, self.engine, self.now = settings, engine, now
         self.store = Store(settings.data_dir)
         self.watch = Watch(self.store)
+        self.name = f"{settings.project}-{settings.slot}-{secrets.token_hex(6)}"
+        self.runner = Runner(
+            self.store,
+            engine,
+            name=self.name,
+            slot=settings.slot,
+            lease_s=settings.lease_s,
+            idle_s=settings.idle_s or float("inf"),
+            reserve=settings.disk_reserve,
+            spoken=self._spoken,
+            watch=self.watch,
+        )
+        self.runner.listen(_write_down)
         self.desk = Desk(settings, self.store, self._poke)
         self._streams = Streams(settings.data_dir / "streams")
         self._usage = Usage(settings.data_dir / "usage.db", now)
-        self._upkeep = Upkeep(self.store, self.watch, settings, self._changed)
+        self.upkeep = Upkeep(self.store, self.watch, settings, self._changed)
         self.stopped = asyncio.Event()
-        engine.listen(self._count)
         self._draining = self._closed = False
         self._answering = 0
         self._watchers: set[asyncio.Event] = set()
@@ -58,8 +75,9 @@ class Studio:
             kv_bytes=settings.kv_memory,
         )
         patience = Patience(stall_s=settings.stall_s)
-        # The store has the queue: the engine is given no more than it speaks at once.
-        return cls(settings, Engine(setup, max_waiting=settings.max_waiting, patience=patience), now)
+        # The store has the queue. The engine is given as much as it speaks at once; what has been let go of
+        # may hold its place for another frame.
+        return cls(settings, Engine(setup, max_waiting=settings.streams, patience=patience), now)
 
     @property
     def state(self) -> State:
@@ -68,7 +86,7 @@ class Studio:
         So it is from the start, while the model loads, waits for the GPU or sleeps: jobs are taken then, and
         wait, or are spoken by another studio of the project.
         """
-        if self.engine.state == "failed" or self._upkeep.broken_since:
+        if self.engine.state == "failed" or self.upkeep.broken_since:
             return "failed"
         return "draining" if self._draining else "ready"
 
@@ -78,9 +96,10 @@ class Studio:
         if self.engine.state == "failed":
             return f"the engine failed: {self.engine.reason}"
         now = time.monotonic()
-        if now - (self._upkeep.broken_since or now) > STUCK_S:
+        if now - (self.upkeep.broken_since or now) > STUCK_S:
             return "the job store is gone"
-        return ""
+        silent = now - self.runner.ticked
+        return f"the runner has stood still for {silent:.0f} s" if silent > STUCK_S else ""
 
     @property
     def takes_speech(self) -> bool:
@@ -96,17 +115,10 @@ class Studio:
             "slot": settings.slot,
             "model": settings.model_name,
             "engine": self.engine.state,
-            "running": self.engine.running,
-            "waiting": self.engine.waiting,
-            "paused": "",
+            "running": self.upkeep.running,
+            "waiting": self.upkeep.waiting,
+            "paused": self.runner.paused,
         }
-
-    def submit(self, script: str, *, seed: int | None = None) -> Stream:
-        """Queue a script. Raises ScriptError for the text's faults, EngineError for the rest."""
-        limit = self.settings.max_input_chars
-        if len(script) > limit:
-            raise ScriptError(f"The script has {len(script):,} characters; at most {limit:,} are taken.")
-        return self.engine.submit(Generation(parse(script).turns, seed=seed))
 
     def visitor(self, allowance: Allowance | None) -> Visitor:
         """Who asks, by the pass that the door signed; without a door everybody is nobody, and sees all."""
@@ -161,8 +173,10 @@ class Studio:
                 loop.call_soon_threadsafe(self._changed)
 
         self.engine.listen(tell)
+        self.runner.listen(tell)
         self.engine.start()
-        self._tasks = [asyncio.create_task(work) for work in (self._upkeep.look(), self._upkeep.sweep())]
+        self.runner.start()
+        self._tasks = [asyncio.create_task(work) for work in (self.upkeep.look(), self.upkeep.sweep())]
 
     async def drain(self) -> None:
         """Say 'not ready', take all until the proxies have noticed, hand the jobs over, end the answers."""
@@ -172,25 +186,51 @@ class Studio:
             await asyncio.sleep(self.settings.drain_s)
         self._closed = True
         end = time.monotonic() + self.settings.stop_grace_s
-        while not self.engine.idle and time.monotonic() < end:
-            await asyncio.sleep(POLL_S)
+        await _aside(lambda: self.runner.drain(self.settings.stop_grace_s))
         # The last bytes, and speech that another studio of the project is at.
         while self._answering and time.monotonic() < end:
             await asyncio.sleep(POLL_S)
         self.stopped.set()
         self._changed()
+        self.watch.poke()
         self.engine.close()
-        self.engine.cancel_all()
         for task in self._tasks:
             task.cancel()
 
     def _poke(self) -> None:
+        self.runner.poke()
         self.watch.poke()
 
-    def _count(self, event: Event) -> None:
-        if event.kind == "finished" and event.speech is not None:
-            self._usage.add(event.speech.duration)
+    def _spoken(self, job: Job, seconds: float) -> None:
+        self._usage.add(seconds)
 
     def _changed(self) -> None:
         for watcher in self._watchers:
             watcher.set()
+
+
+def _write_down(event: RunnerEvent) -> None:
+    """A job's beginning and end, in the log."""
+    job = event.job
+    who = {"job": job.id, "user": job.user or None}
+    if event.kind == "claimed":
+        log.info("Speaking", extra={**who, "seconds": round(event.seconds, 3)})
+    elif event.kind == "ended":
+        fields = {"state": job.state, "reason": job.error_type or None, "audio_s": round(job.audio_s, 3)}
+        log.info("Ended", extra={**who, **fields, "seconds": round(event.seconds, 3)})
+
+
+async def _aside(action: Callable[[], None]) -> None:
+    """Wait for what is done in a thread of its own: a pool's would keep the process from ending at once."""
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        try:
+            action()
+        except Exception:
+            log.exception("The jobs were not handed over; their leases run out by themselves")
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, name="drain", daemon=True).start()
+    await done.wait()

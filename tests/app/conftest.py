@@ -42,7 +42,7 @@ def settings(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Sett
 def running(settings: Settings) -> Iterator[Running]:
     """A studio with page and API, as __main__ puts it together, in a thread of its own."""
     with Running(settings) as studio:
-        wait_for(lambda: studio.get("/health/ready").status_code == 200)
+        wait_for(lambda: studio.studio.engine.state == "ready")
         yield studio
 
 
@@ -68,4 +68,4 @@ def gpu_is_busy(running: Running) -> Iterator[Stopped]:
     """Nothing gets on until the test sets this, or ends."""
     with Stopped(running.studio.engine) as stopped:
         yield stopped
-    wait_for(lambda: running.studio.engine.idle)
+    wait_for(lambda: not running.studio.store.shares())

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from prometheus_client import CollectorRegistry
@@ -41,6 +41,15 @@ def process_state(pid: int) -> str:
     except FileNotFoundError:
         return ""
     return "" if state == "Z" else state
+
+
+def memory(pid: int) -> int:
+    """What a process has in memory, in bytes; 0 once it is gone."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except FileNotFoundError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def children(pid: int) -> list[int]:
@@ -143,6 +152,27 @@ class Process:
     def wait_until(self, path: str, status: int) -> None:
         wait_for(lambda: self.process.poll() is not None or self.status(path) == status)
         assert self.process.poll() is None, self.process.communicate()[1]
+
+    def says(self) -> dict[str, str | int]:
+        """The studio's status; empty while nobody listens."""
+        try:
+            return httpx.get(f"{self.url}/health/ready").json()
+        except httpx.TransportError:
+            return {}
+
+    def reach(self, engine: str) -> None:
+        """Wait until its engine has this state."""
+        wait_for(lambda: self.process.poll() is not None or self.says().get("engine") == engine)
+        assert self.process.poll() is None, self.process.communicate()[1]
+
+    def submit(self, script: str, **fields: object) -> str:
+        """A job's id."""
+        answer = httpx.post(f"{self.url}/v1/jobs", json={"input": script, **fields}, timeout=60)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def job(self, id: str) -> dict[str, Any]:
+        return httpx.get(f"{self.url}/v1/jobs/{id}", timeout=60).raise_for_status().json()
 
     def end(self) -> tuple[int, str]:
         """Exit code and standard error, once it has ended by itself."""
