@@ -1,38 +1,41 @@
-"""The page: a script, a button, the speech to hear and to keep. Its state is in this process."""
+"""The page: written and heard in the browser, by its own script and the API; Gradio is the frame around it.
 
-import asyncio
+What the page shows is in the store. It may be closed at any time, and opened again on another studio.
+"""
+
 from collections.abc import AsyncIterator
-from typing import Any
+from pathlib import Path
 
 import gradio as gr
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from gradio.themes import Base
 
-from ..audio import pcm16
-from ..counters import LimitReached
-from ..engine import EngineError, Speech, Stream
-from ..script import ScriptError
+from ..api.errors import ApiError
 from ..studio import Studio
-from .icon import Icon
-from .waiting import Waiting
+from . import program, scripts
+from .files import PREFIX, Files
+from .head import Head
 
-EXAMPLE = """Speaker 1: Welcome to the show. Today we ask how a machine learns to speak.
-Speaker 2: Thank you for having me. Let us start with what a voice is made of."""
-FRAME_S = 3200 / 24000
-POLL_S = 0.25
-# Sounds are kept in memory (a tmpfs): forget them after an hour, look every ten minutes.
+FRAME = Path(__file__).parent / "frame.html"
+# Gradio's own faces are fetched from Google.
+FONTS = ("system-ui", "sans-serif")
+# What Gradio hands out is kept in memory (a tmpfs): forget it after an hour, look every ten minutes.
 KEEP_S, SWEEP_S = 3600, 600
 
 
 def mount(app: FastAPI, studio: Studio) -> FastAPI:
     """Serve the page at the root of `app`, below the path where the proxy offers it."""
-    app.add_middleware(Icon)
-    app.add_middleware(Waiting, studio=studio)
+    files = Files()
+    app.add_middleware(Head, links=files.links, facts=lambda: facts(studio, files))
+    app.include_router(files.routes())
+    app.include_router(_scripts())
     return gr.mount_gradio_app(
         app,
         page(studio),
         path="/",
         root_path=studio.settings.root_path or None,
-        footer_links=["api"],
+        theme=Base(font=FONTS, font_mono=FONTS),
+        footer_links=[],
         run_history=False,
         show_error=True,
         ssr_mode=False,
@@ -43,70 +46,63 @@ def mount(app: FastAPI, studio: Studio) -> FastAPI:
 
 def page(studio: Studio) -> gr.Blocks:
     """The page of one studio."""
+
+    async def generate(script: str, request: gr.Request) -> AsyncIterator[program.Step]:
+        visitor = studio.visitor(request.state.allowance)
+        async for step in program.generate(studio, script, visitor):
+            yield step
+
     title = f"{studio.settings.project} · VibeVoice"
-
-    async def generate(script: str, request: gr.Request) -> AsyncIterator[tuple[Any, str]]:
-        """Speak a script; yields (sound, status) as it gets on."""
-        allowance = request.state.allowance
-        try:
-            with studio.hold_stream(allowance):
-                await studio.check_minutes(allowance)
-                stream = studio.submit(script)
-                try:
-                    async for status in _progress(stream):
-                        yield gr.skip(), status
-                    speech = stream.future.result()
-                finally:
-                    # A visitor who closes the page gives the GPU back.
-                    stream.cancel()
-        except (ScriptError, EngineError, LimitReached) as error:
-            raise gr.Error(str(error), title="Not spoken", print_exception=False) from error
-        sound = await asyncio.to_thread(pcm16, speech.samples)
-        yield (speech.sample_rate, sound), _summary(speech)
-
     with gr.Blocks(title=title, delete_cache=(SWEEP_S, KEEP_S), analytics_enabled=False) as blocks:
-        gr.Markdown(f"# {studio.settings.project}")
-        script = gr.Textbox(
-            EXAMPLE,
-            label="Script",
-            info="One line for each turn, with who speaks: “Ana: …”, up to four. (Directions) are not read,"
-            " [pause:500ms] is silence.",
-            lines=10,
-            max_lines=30,
-            elem_id="script",
-        )
-        button = gr.Button("Generate", variant="primary", elem_id="generate")
-        status = gr.Markdown(elem_id="status")
-        speech = gr.Audio(
-            label="Speech", format="wav", interactive=False, buttons=["download"], elem_id="speech"
-        )
-        button.click(
-            generate,
-            inputs=script,
-            outputs=[speech, status],
-            api_name="generate",
-            # The engine has the queue; this one must not hold the visitors' progress back.
-            concurrency_limit=None,
-            show_progress="hidden",
-        )
+        gr.HTML(FRAME.read_text(), elem_id="frame", js_on_load=None, apply_default_css=False)
+        # For gradio_client alone: an endpoint has the types of the components that it is made of.
+        with gr.Group(visible=False):
+            script = gr.Textbox(label="script")
+            speech = gr.Audio(label="speech", format="wav")
+            status, job = gr.Textbox(label="status"), gr.Textbox(label="job")
+            gr.Button("Generate").click(
+                generate,
+                inputs=script,
+                outputs=[speech, status, job],
+                api_name="generate",
+                # The store has the queue; this one must not hold the visitors' progress back.
+                concurrency_limit=None,
+            )
     return blocks
 
 
-async def _progress(stream: Stream) -> AsyncIterator[str]:
-    """A line on how far it is, each time that changes, until the end."""
-    last = ""
-    while not stream.future.done():
-        line = "Waiting for the GPU …"
-        if stream.started is not None:
-            line = f"Speaking: {stream.count * FRAME_S:.1f} s so far …"
-        if line != last:
-            yield line
-        last = line
-        await asyncio.sleep(POLL_S)
+def facts(studio: Studio, files: Files) -> dict[str, object]:
+    """What the page's script must know of the studio, as JSON."""
+    settings = studio.settings
+    return {
+        "project": settings.project,
+        "model": settings.model_name,
+        "shared": settings.shared,
+        "steps": settings.steps,
+        "max_chars": settings.max_input_chars,
+        "max_minutes": settings.job_minutes,
+        "keep_days": settings.job_days,
+        "disclaimer": settings.disclaimer,
+        "door": bool(settings.door_key),
+        "script_suffixes": scripts.SUFFIXES,
+        "files": files.address(""),
+    }
 
 
-def _summary(speech: Speech) -> str:
-    line = f"{speech.duration:.1f} s of speech in {speech.seconds:.1f} s, seed {speech.seed}."
-    if speech.capped:
-        line += " The model did not come to an end and was cut off: try again, or shorten the script."
-    return line
+def _scripts() -> APIRouter:
+    """POST /page/scripts?name=…: a file as the request's body; the script in it, as JSON."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.post(f"{PREFIX}/scripts")
+    async def read(request: Request, name: str = "") -> dict[str, str]:
+        content = bytearray()
+        async for block in request.stream():
+            content += block
+            if len(content) > scripts.LARGEST:
+                break
+        try:
+            return {"script": scripts.read(name, bytes(content))}
+        except scripts.UnreadableScript as error:
+            raise ApiError(400, str(error), param="name", code=error.code) from error
+
+    return router
