@@ -50,6 +50,18 @@ def log_in(page: Page, login: Login) -> None:
     page.wait_for_url(f"{login.url}**")
 
 
+def open_studio(page: Page, login: Login) -> None:
+    """Log in, and wait until the page's own script has everything in its place."""
+    log_in(page, login)
+    page.locator("#studio[data-ready]").wait_for(timeout=30_000)
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing of the page is wider than the window."""
+    size = page.viewport_size
+    return bool(size) and page.evaluate("() => document.documentElement.scrollWidth") <= size["width"]
+
+
 def _trust(roots: list[Path], home: Path) -> None:
     """A certificate store with the lab's roots in it: errors stay errors."""
     store = home / ".pki" / "nssdb"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 import requests
@@ -10,13 +11,15 @@ import testinfra
 from testinfra.host import Host
 
 from tests.box import web as outside
+from tests.box.jobs import Jobs
 from tests.box.lab import Lab, Login, describe
 
 Hosts = dict[str, Host]
 Logins = dict[str, Login]
 Speak = Callable[..., requests.Response]
+JobsOf = Callable[[str, str], Jobs]
 
-__all__ = ["Hosts", "Logins", "Speak", "hosts", "lab", "logins", "speak", "web"]
+__all__ = ["Hosts", "JobsOf", "Logins", "Speak", "hosts", "jobs_of", "lab", "logins", "speak", "web"]
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +60,10 @@ def speak(web: requests.Session) -> Speak:
         return web.post(f"{login.url}v1/audio/speech", json=body, **options)  # type: ignore[arg-type]
 
     return post
+
+
+@pytest.fixture
+def jobs_of(lab: Lab) -> Iterator[JobsOf]:
+    """Somebody's jobs of a project: ``jobs_of("podcast", "li")``."""
+    with ExitStack() as stack:
+        yield lambda project, user: stack.enter_context(Jobs(lab, lab.login(project, user)))

@@ -43,6 +43,10 @@ class Lab:
     logins: dict[str, Login]
     users: dict[str, str]
 
+    def login(self, project: str, user: str) -> Login:
+        """Anybody at a project's address, also who has no business there."""
+        return Login(project, self.logins[project].url, user, self.users[user])
+
 
 def describe() -> Lab:
     """The lab of this machine. Raises AssertionError, with the lab's own words, where there is none."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import ssl
 import time
 import wave
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import openai
 import pytest
 import requests
@@ -17,6 +15,7 @@ import requests
 from tests.box.fixtures import Logins
 from tests.box.lab import Lab
 from tests.box.people import Visitor
+from tests.box.programs import openai_client
 from tests.box.web import TIMEOUT_S
 
 STOPS_WITHIN_S = 1.0
@@ -29,29 +28,8 @@ def li(lab: Lab) -> Iterator[Visitor]:
         yield visitor
 
 
-def _resolving(lab: Lab) -> httpx2.Client:
-    """An HTTP client that finds the domain where it is in the lab; its certificate is checked as ever."""
-
-    class Transport(httpx2.HTTPTransport):
-        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-            request.extensions["sni_hostname"] = lab.domain
-            request.url = request.url.copy_with(host=lab.gateway_ip)
-            return super().handle_request(request)
-
-    return httpx2.Client(transport=Transport(verify=ssl.create_default_context(cafile=str(lab.ca_root))))
-
-
-def _client(lab: Lab, project: str, key: str) -> openai.OpenAI:
-    return openai.OpenAI(
-        base_url=f"https://{lab.domain}/vibevoice/{project}/v1",
-        api_key=key,
-        http_client=_resolving(lab),
-        max_retries=0,
-    )
-
-
 def test_openais_client_speaks_with_a_key_of_the_project(lab: Lab, li: Visitor, tmp_path: Path) -> None:
-    client = _client(lab, "podcast", li.make_key("podcast"))
+    client = openai_client(lab, "podcast", li.make_key("podcast"))
     assert "vibevoice" in {model.id for model in client.models.list()}
     spoken = client.audio.speech.create(
         model="vibevoice", voice="default", input="Speaker 1: A key fits.", response_format="wav"
@@ -63,7 +41,7 @@ def test_openais_client_speaks_with_a_key_of_the_project(lab: Lab, li: Visitor, 
 
 def test_a_revoked_key_stops_within_a_second(lab: Lab, li: Visitor) -> None:
     key = li.make_key("podcast")
-    client = _client(lab, "podcast", key)
+    client = openai_client(lab, "podcast", key)
     client.models.list()
     li.revoke_key(key)
     revoked = time.monotonic()
@@ -79,7 +57,7 @@ def test_a_key_opens_its_own_project_only(lab: Lab) -> None:
         key = ana.make_key("podcast")
     # Ana may open debate; this key may not.
     with pytest.raises(openai.APIStatusError) as refused:
-        _client(lab, "debate", key).models.list()
+        openai_client(lab, "debate", key).models.list()
     assert refused.value.status_code in (401, 403)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
-from tests.box.browser import DESKTOP, PHONE, Complaints, chromium, log_in
+from tests.box.browser import DESKTOP, PHONE, Complaints, chromium, fits, log_in
 from tests.box.fixtures import Logins
 from tests.box.lab import REPORTS, Lab
 
@@ -33,18 +33,13 @@ def _watched(context: BrowserContext) -> tuple[Page, Complaints]:
     return page, complaints
 
 
-def _fits(page: Page) -> bool:
-    size = page.viewport_size
-    return bool(size) and page.evaluate("() => document.documentElement.scrollWidth") <= size["width"]
-
-
 def test_a_login_leads_back_to_where_one_wanted_to_go(context: BrowserContext, logins: Logins) -> None:
     login = logins["podcast"]
     page, complaints = _watched(context)
     page.goto(f"{login.url}?voice=a")
     assert urlsplit(page.url).path == "/vibevoice/login"
     assert parse_qs(urlsplit(page.url).query)["next"] == ["/vibevoice/podcast/?voice=a"]
-    assert _fits(page)
+    assert fits(page)
     page.locator("input[name=name]").fill(login.user)
     page.locator("input[name=password]").fill(login.password)
     page.keyboard.press("Enter")
@@ -71,12 +66,12 @@ def test_a_person_sees_and_opens_their_own_projects_only(context: BrowserContext
     page.goto(logins["podcast"].url.rsplit("/", 2)[0] + "/")
     assert page.locator("a[href='/vibevoice/podcast/']").count() > 0
     assert page.get_by_text("debate").count() == 0
-    assert _fits(page)
+    assert fits(page)
     assert complaints == []
     answer = page.goto(logins["debate"].url)
     assert answer is not None and answer.status == 403
     assert page.locator("#generate").count() == 0
-    assert _fits(page)
+    assert fits(page)
 
 
 def test_who_may_open_both_sees_both_with_their_state(browser: Browser, lab: Lab, logins: Logins) -> None:
