@@ -7,8 +7,9 @@ PYINFRA = .venv/bin/pyinfra
 # Colours and cursor movements do not belong into a log file.
 export PYTHONUNBUFFERED = 1
 
-.PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-gpu test-lab smoke \
-        bench-deploy bench-door bench-engine knobs known-hosts weights-lock lock venv venv-app venv-door test-packages
+.PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-page test-gpu test-lab \
+        test-long smoke screenshots bench-deploy bench-door bench-engine knobs known-hosts weights-lock lock \
+        venv venv-app venv-door test-packages
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -32,7 +33,7 @@ lab-info: venv  ## the lab as one JSON object, for scripts (make -s lab-info)
 
 # --- proof -------------------------------------------------------------------------------------------------
 
-test: check unit test-app test-door test-lab  ## everything, the end-to-end run on the lab included
+test: check unit test-app test-door test-page test-lab  ## everything, the end-to-end run on the lab included
 
 check: venv venv-app venv-door  ## style and types
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright && .venv/bin/pyright -p app \
@@ -50,9 +51,18 @@ test-gpu:  ## what only a GPU can show, on a machine that has one (fetches the C
 test-door: venv-door  ## the door's own tests
 	@PYTHONPATH=app .venv-door/bin/python -m pytest tests/door -c tests/door/pytest.ini
 
+test-page: venv venv-app test-packages  ## the studio's page in a real browser
+	@$(PYTHON) -m pytest tests/page
+
 test-lab: venv test-packages lab  ## the site, end to end and under attack, on the lab's hosts
 	@$(PYTHON) -m pytest tests/lab tests/faults --junit-xml=$(REPORTS)/lab.xml
 	@$(MAKE) --no-print-directory smoke
+
+test-long: venv test-packages lab  ## a job of 90 minutes through the gateway, and what memory it takes
+	@$(PYTHON) -m pytest tests/long -s --junit-xml=$(REPORTS)/long.xml
+
+screenshots: venv test-packages lab  ## the studio's pages as they are now, into docs/images
+	@$(PYTHON) -m pytest tests/lab/test_studio_story.py -k every_page --screenshots=docs/images
 
 smoke: venv  ## any deployed site from outside: make smoke INVENTORY=inventory/staging.py
 	@$(PYTHON) -m pytest tests/smoke --inventory=$(INVENTORY) --junit-xml=$(REPORTS)/smoke.xml

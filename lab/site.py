@@ -36,7 +36,8 @@ def lab_site() -> dict[str, Any]:
         "nodes": [_node(host) for host in nodes()],
         "projects": [
             _project("podcast", first.name, 2),
-            _project("debate", last.name, 1),
+            # Each of the podcast's users sees their own jobs; those of the debate are everybody's in it.
+            _project("debate", last.name, 1) | {"shared": True},
         ],
         "models": [
             {

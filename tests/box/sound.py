@@ -13,6 +13,8 @@ import wave
 from tests.box.lab import REPO
 
 RATE = 24000
+# A size in a WAV's head that says: to the end of the stream.
+OPEN = b"\xff\xff\xff\xff"
 
 
 @functools.cache
@@ -39,6 +41,15 @@ def decoded(content: bytes, format: str = "") -> bytes:
     )
     assert done.returncode == 0 and not done.stderr, done.stderr.decode(errors="replace")[-800:]
     return done.stdout
+
+
+def pcm_of_wav(content: bytes) -> bytes:
+    """The samples of a WAV of 16 bit mono at 24 kHz; of one that was streamed, whose length is left open."""
+    with wave.open(io.BytesIO(content)) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (RATE, 1, 2)
+        said, samples = 2 * sound.getnframes(), sound.readframes(sound.getnframes())
+    assert len(samples) == said or content[4:8] == OPEN, f"{len(samples)} bytes of sound, it says {said}"
+    return samples
 
 
 def seconds(content: bytes, format: str = "") -> float:
