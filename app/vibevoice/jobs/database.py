@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -23,10 +23,12 @@ LOG_BYTES = 4 * 2**20
 FULL_BYTES = 2**16
 
 Steps = tuple[tuple[str, ...], ...]
+# With the device and the number of its file.
+_Connection = tuple[sqlite3.Connection, tuple[int, int]]
 
 
 class Database:
-    """For any thread: each has a connection of its own, opened when it first asks.
+    """For any thread: each has a connection of its own while it asks, and leaves it to the next.
 
     Transactions of a thread nest: what is done inside of one commits with it.
 
@@ -43,6 +45,7 @@ class Database:
         self._path, self._synchronous = path.absolute(), synchronous
         self._log = self._path.with_name(f"{path.name}-wal")
         self._thread = _Thread()
+        self._free: list[_Connection] = []
         self._turn = threading.Lock()
         with disk_errors(self._path):
             self._lock = open_lock(path.with_suffix(".lock"))
@@ -61,8 +64,8 @@ class Database:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One look at the whole; later commits are not in it. Raises StoreError."""
         thread = self._thread
-        if thread.inside:
-            yield thread.connection()
+        if thread.db:
+            yield thread.db
             return
         with disk_errors(self._path), self._transaction("BEGIN") as db:
             yield db
@@ -74,21 +77,21 @@ class Database:
         Raises StoreError; then nothing of it has happened.
         """
         thread = self._thread
-        if thread.writing:
-            yield thread.connection()
+        if thread.db:
+            assert thread.writing, "to write, begin by writing"
+            yield thread.db
             return
-        assert not thread.inside, "to write, begin by writing"
         with disk_errors(self._path), self._locked():
             try:
                 thread.writing = True
                 with self._transaction("BEGIN IMMEDIATE") as db:
                     yield db
+                self._fold()
             except BaseException:
                 thread.afterwards.clear()
                 raise
             finally:
                 thread.writing = False
-            self._fold()
         while thread.afterwards:
             thread.afterwards.pop(0)()
 
@@ -141,42 +144,50 @@ class Database:
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         thread = self._thread
-        there = os.stat(self._path)
-        if thread.opened is None or (there.st_dev, there.st_ino) != thread.file:
-            thread.close()
-            thread.opened, thread.file = self.connect(), (there.st_dev, there.st_ino)
-        db = thread.opened
-        try:
-            db.execute(begin)
-            thread.inside = True
-            yield db
-            db.execute("COMMIT")
-        except BaseException as error:
-            failed = isinstance(error, sqlite3.Error)
+        with self._borrowed() as db:
             try:
+                db.execute(begin)
+                thread.db = db
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
-            except sqlite3.Error:
-                failed = True
-            if failed:
-                # Whatever is wrong with it, the next question gets a new one.
-                thread.close()
+                raise
+            finally:
+                thread.db = None
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[sqlite3.Connection]:
+        """A connection to the file that has the name now. After an error of SQLite's it is none any more."""
+        there = os.stat(self._path)
+        while self._free:
+            db, file = self._free.pop()
+            if file == (there.st_dev, there.st_ino):
+                break
+            db.close()
+        else:
+            db, file = self.connect(), (there.st_dev, there.st_ino)
+        try:
+            yield db
+        except sqlite3.Error:
+            db.close()
             raise
-        finally:
-            thread.inside = False
+        except BaseException:
+            self._free.append((db, file))
+            raise
+        self._free.append((db, file))
 
     def _fold(self) -> None:
         """Empty the log into the file if it has grown long. Who is reading it puts that off; nobody waits."""
-        db = self._thread.connection()
-        try:
+        # What was committed is in the log, on the disk: if this fails, the next one tries again.
+        with suppress(sqlite3.Error, OSError):
             if self._log.stat().st_size < LOG_BYTES:
                 return
-            db.execute("PRAGMA busy_timeout = 0")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            db.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
-        except (sqlite3.Error, OSError):
-            # What was committed is in the log, on the disk; the next one tries again, on a new connection.
-            self._thread.close()
+            with self._borrowed() as db:
+                db.execute("PRAGMA busy_timeout = 0")
+                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                db.execute(f"PRAGMA busy_timeout = {BUSY_S * 1000:.0f}")
 
 
 @contextmanager
@@ -203,21 +214,10 @@ def _full(error: sqlite3.Error | OSError, path: Path) -> bool:
 
 
 class _Thread(threading.local):
-    """What a thread has of a database."""
+    """What a thread is at."""
 
     def __init__(self) -> None:
-        self.opened: sqlite3.Connection | None = None
-        self.file: tuple[int, int] | None = None
-        self.inside = False
+        self.db: sqlite3.Connection | None = None
+        """Of the transaction that it is in."""
         self.writing = False
         self.afterwards: list[Callable[[], None]] = []
-
-    def connection(self) -> sqlite3.Connection:
-        """The one of the transaction that this thread is in."""
-        assert self.opened
-        return self.opened
-
-    def close(self) -> None:
-        if self.opened is not None:
-            self.opened.close()
-        self.opened = None

@@ -3,6 +3,7 @@
 Equal clips share a file, voices/<sha256>.wav, in 32-bit floats: what comes out is what went in.
 """
 
+import io
 import os
 import sqlite3
 import tempfile
@@ -146,19 +147,19 @@ class Library:
 
 
 def _write(path: Path, samples: Samples) -> None:
-    """A file that is whole from the moment it has its name."""
+    """A file that is whole from the moment it has its name. Raises OSError."""
+    wav = io.BytesIO()
+    # In memory: of a disk's error the library says only that there was one.
+    soundfile.write(wav, samples, SAMPLE_RATE, format="WAV", subtype="FLOAT")
     descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".new")
     part = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            soundfile.write(file, samples, SAMPLE_RATE, format="WAV", subtype="FLOAT")
+            file.write(wav.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         part.chmod(0o644)
         part.replace(path)
-    except soundfile.SoundFileError as error:
-        part.unlink(missing_ok=True)
-        raise OSError(f"{path} cannot be written: {error}") from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -1,6 +1,5 @@
 """Who waits for what: places in the queue, and whether there is one."""
 
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -22,21 +21,25 @@ class Plans(Base):
 
     def __init__(self, folder: Path, now: Callable[[], float]) -> None:
         super().__init__(folder, now)
-        self._planned = threading.local()
+        self._planned: tuple[float, str, queue.Plan | None] = (0.0, "", None)
 
     def place(self, job: Job) -> Place:
         """Where an unfinished job stands; of a final one, nowhere."""
         return self._plan().places.get(job.number, Place(None, None))
 
     def _plan(self) -> queue.Plan:
-        """What is to come: made once for all that a thread asks at a time."""
+        """What is to come: made once for all that is asked at a time."""
         with self.file.reading() as db:
-            stamp = (db.execute("PRAGMA data_version").fetchone()[0], db.total_changes, id(db))
-            age = time.monotonic() - getattr(self._planned, "at", -PLAN_S)
-            if getattr(self._planned, "stamp", None) != stamp or age >= PLAN_S:
-                self._planned.plan = queue.plan(queue.unfinished(db), self.runners())
-                self._planned.stamp, self._planned.at = stamp, time.monotonic()
-        return self._planned.plan
+            # Whatever changes a plan is an event, but for a deletion.
+            (stamp,) = db.execute(
+                "SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'events') || ' ' || count(*) "
+                "FROM jobs WHERE state IN ('queued', 'running')"
+            ).fetchone()
+            made, before, plan = self._planned
+            if plan is None or before != stamp or time.monotonic() - made >= PLAN_S:
+                plan = queue.plan(queue.unfinished(db), self.runners())
+                self._planned = (time.monotonic(), stamp, plan)
+        return plan
 
     def should_yield(self, job: Job) -> bool:
         """Whether somebody waits who has fewer jobs spoken, and no runner that is alive has room."""
