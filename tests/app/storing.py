@@ -77,7 +77,7 @@ class Speaker:
         """Put more frames into the files, without a word to the store."""
         done = sum(piece.frames for piece in self.take.pieces if piece.epoch != self.job.epoch)
         first = done + self.written
-        numbers = range(first, first + frames)
+        numbers = [k % 2**15 for k in range(first, first + frames)]
         sound = b"".join(FRAME.pack(self.n, self.take.number, k, self.job.epoch) for k in numbers)
         state = b"".join(STATE.pack(self.n, self.take.number, k) for k in numbers)
         self._append("pcm", sound)
