@@ -7,14 +7,11 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from ..api.errors import EXPECTED
 from ..audio import SAMPLE_RATE
-from ..counters import LimitReached
-from ..engine import EngineError
 from ..jobs import sound
 from ..jobs.desk import Order, Visitor
-from ..jobs.errors import StoreError, TooManyWaiting
 from ..jobs.model import Job
-from ..script import ScriptError
 from ..studio import Studio
 
 LONGEST_S = 900
@@ -26,24 +23,37 @@ Step = tuple[Any, str, str]
 
 
 async def generate(studio: Studio, script: str, visitor: Visitor) -> AsyncIterator[Step]:
-    """Submit a script as a job and watch it to its end. Whoever stops watching leaves the job as it is."""
+    """Submit a script as a job and watch it to its end. Whoever stops watching leaves the job as it is.
+
+    Watching is one of the project's streams, as following a job's events is. Raises gr.Error.
+    """
     try:
-        (job,) = await asyncio.to_thread(studio.desk.submit, [Order(script, format="wav")], visitor)
-        last = ""
-        while not job.final:
-            seen = studio.watch.seen
-            job = await asyncio.to_thread(studio.store.get, job.id, visitor.viewer)
-            if not job.final and (line := await _line(studio, job)) != last:
+        with studio.hold_stream(visitor.allowance):
+            await studio.check_minutes(visitor.allowance)
+            (job,) = await asyncio.to_thread(studio.desk.submit, [Order(script, format="wav")], visitor)
+            async for line in _watched(studio, job.id, visitor):
                 yield gr.skip(), line, job.id
-                last = line
-            if not job.final:
-                await studio.watch.wait(seen, LOOK_S)
-    except (ScriptError, EngineError, LimitReached, TooManyWaiting, StoreError, LookupError) as error:
+            job = await asyncio.to_thread(studio.store.get, job.id, visitor.viewer)
+    except EXPECTED as error:
         raise gr.Error(str(error), title="Not spoken", print_exception=False) from error
     if job.state != "done":
         message = job.error_message or f"The job {job.id} was {job.state}."
         raise gr.Error(message, title="Not spoken", print_exception=False)
     yield await _spoken(studio, job), _summary(job), job.id
+
+
+async def _watched(studio: Studio, id: str, visitor: Visitor) -> AsyncIterator[str]:
+    """A line on a job, each time that it is another, until the job is over."""
+    last = ""
+    while True:
+        seen = studio.watch.seen
+        job = await asyncio.to_thread(studio.store.get, id, visitor.viewer, text=False)
+        if job.final:
+            return
+        if (line := await _line(studio, job)) != last:
+            yield line
+            last = line
+        await studio.watch.wait(seen, LOOK_S)
 
 
 async def _line(studio: Studio, job: Job) -> str:

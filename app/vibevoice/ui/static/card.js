@@ -9,7 +9,7 @@ import { Player } from "./player.js";
 import { clock, fault, length, moment, onLanguage, say } from "./say.js";
 import { Segments } from "./segments.js";
 
-const FORMATS = ["mp3", "wav", "flac", "opus"];
+const FORMATS = ["mp3", "wav", "flac", "opus", "aac"];
 const SUBTITLES = ["srt", "vtt"];
 const cards = new Set();
 
@@ -47,8 +47,8 @@ export class Card {
     const heading = h("h3", { id: `title-${id}` }, this.title);
     this.element = h("article", { class: "card job", "aria-labelledby": `title-${id}`, dataset: { job: id } },
       h("div", { class: "job-head" }, heading, this.badge), this.meta, this.progress, this.line, this.problem,
-      this.player.element,
-      h("div", { class: "actions" }, this.downloads, ...Object.values(this.buttons)), this.segments.element);
+      h("div", { class: "job-foot" }, this.player.element,
+        h("div", { class: "actions" }, this.downloads, ...Object.values(this.buttons))), this.segments.element);
     cards.add(this);
     this.words();
     this.update();
@@ -81,11 +81,13 @@ export class Card {
   words() {
     for (const button of Object.values(this.buttons)) text(button, say(button.dataset.word));
     text(this.downloads.firstChild, say("download"));
-    const id = this.id;
+    const id = this.id, format = this.job?.format;
+    // What was asked for comes first.
+    const formats = FORMATS.includes(format) ? [format, ...FORMATS.filter((one) => one !== format)] : FORMATS;
     const link = (name, address) =>
       h("a", { class: "button quiet small", href: address, download: "" }, name);
     this.downloads.lastChild.replaceChildren(
-      ...FORMATS.map((format) => link(say(`format_${format}`), path(id, `/audio?format=${format}&download=1`))),
+      ...formats.map((format) => link(say(`format_${format}`), path(id, `/audio?format=${format}&download=1`))),
       ...SUBTITLES.map((format) => link(say(`subtitles_${format}`), path(id, `/subtitles?format=${format}`))));
   }
 

@@ -1,6 +1,7 @@
 // The visitor's jobs as far as the page has them, kept as they are in the store by its events.
 
 import { ask, get, job as path, send } from "./api.js";
+import { debounced } from "./dom.js";
 import { follow } from "./events.js";
 
 export const PAGE = 25;
@@ -50,8 +51,8 @@ function drop(id) {
 }
 
 /** A page of the history, newest first: {data, has_more, next_before}. */
-export async function list({ search = "", states = [], before = "" } = {}) {
-  const query = new URLSearchParams({ limit: PAGE });
+export async function list({ search = "", states = [], before = "", limit = PAGE } = {}) {
+  const query = new URLSearchParams({ limit });
   if (search) query.set("search", search);
   for (const state of states) query.append("state", state);
   if (before) query.set("before", before);
@@ -84,9 +85,10 @@ export const busy = () => [...unfinished].sort((one, other) => jobs.get(other).c
 async function refresh() {
   const before = busy();
   await list();
+  const going = new Set((await list({ states: ["queued", "running"], limit: 100 })).data.map((job) => job.id));
   // What has ended or gone meanwhile, and is not among the newest.
   for (const id of before) {
-    if (!unfinished.has(id)) continue;
+    if (!unfinished.has(id) || going.has(id)) continue;
     try {
       keep(await get(path(id)));
     } catch (fault) {
@@ -119,11 +121,13 @@ export function watch(onState) {
   look();
 }
 
-async function news(data) {
+function news(data) {
   if (jobs.has(data.id)) keep(data);
-  // Somebody else submitted it, or this page on another screen.
-  else await get(path(data.id)).then(keep, () => {});
+  // Submitted on another screen, or by somebody else; perhaps with many more.
+  else fetchNew();
 }
+
+const fetchNew = debounced(() => list({ states: ["queued", "running"], limit: 100 }).catch(() => {}), 200);
 
 /** How the engine is, while somebody waits for it. */
 async function look() {

@@ -7,7 +7,7 @@ import { Player } from "./player.js";
 import { possible, Recording } from "./record.js";
 import { clock, fault, moment, onLanguage, say } from "./say.js";
 
-const LARGEST = 32 * 2 ** 20;
+const LARGEST = 25 * 2 ** 20;
 
 export class Voices {
   constructor(facts) {
@@ -99,7 +99,8 @@ export class Voices {
   }
 
   async save() {
-    const name = $("voice-name").value.replace(/\s+/g, " ").trim();
+    // It becomes part of addresses.
+    const name = $("voice-name").value.replace(/[\s/\\]+/g, " ").trim();
     if (!name) return this.missing("voice_name_missing", "voice-name");
     if (!this.clip) return this.missing("voice_clip_missing", "voice-choose");
     if (!$("consent").checked) return this.missing("voice_consent_missing", "consent");
