@@ -1,0 +1,148 @@
+"""What befalls a studio in the middle of its work: every accepted job ends done, to the sample."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+from tests.box.containers import ENGINE, kill_engine, kill_web, processes, studios
+from tests.box.fixtures import Hosts, Logins
+from tests.box.jobs import Jobs, as_undisturbed, complete, talk
+from tests.box.lab import Lab
+from tests.box.web import answers
+
+SCRIPT = talk(36)
+SEEDS = (1, 2, 3)
+# Seed of the moments at which something is killed.
+MOMENTS = 20261125
+STOPS_WITHIN_S = 20.0
+BACK_WITHIN_S = 90
+# Room for some minutes of sound beyond what a studio leaves free (studio.disk_reserve: 1 GiB).
+DISK_MIB = 1024 + 200
+DEBATE = "/srv/vibevoice/projects/debate"
+
+
+@pytest.fixture(scope="module")
+def bo(lab: Lab) -> Iterator[Jobs]:
+    """Bo's jobs of debate, which has one studio."""
+    with Jobs(lab, lab.login("debate", "bo")) as jobs:
+        yield jobs
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bo: Jobs) -> dict[int, bytes]:
+    """What the script sounds like when nothing happens, by seed."""
+    ids = {seed: bo.submit(SCRIPT, seed=seed) for seed in SEEDS}
+    sounds = {}
+    for seed, id in ids.items():
+        bo.done(id)
+        sounds[seed] = complete(bo, id)
+        bo.delete(id)
+    return sounds
+
+
+def _all_whole(jobs: Jobs, ids: dict[int, str], undisturbed: dict[int, bytes]) -> None:
+    for seed, id in ids.items():
+        jobs.done(id, 300)
+        as_undisturbed(complete(jobs, id), undisturbed[seed])
+        jobs.delete(id)
+
+
+def test_jobs_outlive_kills_of_engine_and_web_process(
+    hosts: Hosts, bo: Jobs, undisturbed: dict[int, bytes]
+) -> None:
+    node = hosts["gpu-2"]
+    (studio,) = studios(node)
+    dice = random.Random(MOMENTS)
+    kills = [kill_engine, kill_web] * 2
+    dice.shuffle(kills)
+    ids = {seed: bo.submit(SCRIPT, seed=seed) for seed in SEEDS}
+    spoken = 0.0
+    for kill in kills:
+        # It has gone on since the last one.
+        spoken = bo.speaking(ids[SEEDS[0]], spoken)["progress"]["audio_s"]
+        time.sleep(dice.uniform(0, 1.5))
+        kill(node, studio.name)
+        answers(bo.web, f"{bo.login.url}health/ready", bo.login.auth, BACK_WITHIN_S)
+    _all_whole(bo, ids, undisturbed)
+
+
+def test_a_stopped_studio_hands_its_jobs_to_the_other(
+    lab: Lab, hosts: Hosts, undisturbed: dict[int, bytes]
+) -> None:
+    node = hosts["gpu-1"]
+    stopped, _ = studios(node)
+    with Jobs(lab, lab.login("podcast", "li")) as li:
+        ids = {seed: li.submit(SCRIPT, seed=seed) for seed in SEEDS}
+        for id in ids.values():
+            li.speaking(id)
+        begin = time.monotonic()
+        node.check_output("docker stop %s", stopped.name)
+        took = time.monotonic() - begin
+        try:
+            code = node.check_output("docker inspect -f '{{.State.ExitCode}}' %s", stopped.name)
+            assert (code, took < STOPS_WITHIN_S) == ("0", True), f"exit code {code} after {took:.1f} s"
+            _all_whole(li, ids, undisturbed)
+        finally:
+            node.check_output("docker start %s", stopped.name)
+            _up(li, node, stopped.name)
+
+
+def _up(jobs: Jobs, node: Host, name: str) -> None:
+    """Back as it was before the test: its engine, too."""
+    end = time.monotonic() + BACK_WITHIN_S
+    while not processes(node, name, ENGINE):
+        assert time.monotonic() < end, f"{name} has no engine"
+        time.sleep(0.5)
+    answers(jobs.web, f"{jobs.login.url}health/ready", jobs.login.auth, BACK_WITHIN_S)
+
+
+@pytest.fixture
+def small_disk(hosts: Hosts, bo: Jobs, undisturbed: dict[int, bytes]) -> Iterator[Host]:
+    """Debate's folder on a disk of its own, empty and hardly larger than what is to be left free."""
+    node = hosts["gpu-2"]
+    (studio,) = studios(node)
+    node.check_output(f"docker stop {studio.name}")
+    node.check_output(f"mount -t tmpfs -o size={DISK_MIB}m,uid=10001,gid=10001,mode=750 tmpfs {DEBATE}")
+    node.check_output(f"docker start {studio.name}")
+    _up(bo, node, studio.name)
+    yield node
+    node.check_output(f"docker stop {studio.name} && umount {DEBATE} && docker start {studio.name}")
+    _up(bo, node, studio.name)
+
+
+def _is_paused(job: dict) -> bool:
+    return job["state"] == "queued" and job["reason"] == "disk_full"
+
+
+@pytest.mark.parametrize("left", ["less than the reserve", "nothing"])
+def test_a_full_disk_pauses_jobs_and_they_go_on_once_there_is_room(
+    small_disk: Host, bo: Jobs, undisturbed: dict[int, bytes], logins: Logins, left: str
+) -> None:
+    node, seed = small_disk, SEEDS[0]
+    id = bo.submit(SCRIPT, seed=seed)
+    bo.speaking(id, 1.0)
+    fill = f"dd if=/dev/zero of={DEBATE}/filler bs=1M"
+    # All there is ends with "no space left", which is what is wanted.
+    node.run(fill if left == "nothing" else f"{fill} count=300")
+    paused = bo.until(id, _is_paused, 30, "paused because the disk is full")
+    assert paused["progress"]["audio_s"] > 0
+
+    # Nothing else breaks: the studio is up, what there is can be seen, and what cannot be is said.
+    assert bo.ask("GET", "health/ready").json()["paused"] == "disk_full"
+    assert bo.ask("GET", "").status_code == 200
+    assert id in {job["id"] for job in bo.history()}
+    another = bo.ask("POST", "v1/jobs", json={"input": "Speaker 1: One more."})
+    if another.status_code != 201:
+        assert another.status_code in (503, 507), another.text[:500]
+        assert "full" in another.json()["error"]["message"]
+
+    node.check_output(f"rm {DEBATE}/filler")
+    bo.done(id)
+    as_undisturbed(complete(bo, id), undisturbed[seed])
+    if another.status_code == 201:
+        bo.done(another.json()["id"])
