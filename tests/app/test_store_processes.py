@@ -185,6 +185,13 @@ def test_what_was_accepted_is_there_after_a_kill(other: Callable[..., Other], tm
     assert len(there) <= len(accepted) + 6 and intact(tmp_path)
 
 
+def test_a_request_that_is_repeated_at_once_everywhere_is_one_job(tmp_path: Path) -> None:
+    stores = [Store(tmp_path) for _ in range(4)]
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda n: stores[n % 4].submit([new_job()], "ana", key="k"), range(16)))
+    assert len({job.id for (job,) in answers}) == 1 == len(stores[0].list())
+
+
 def test_a_stopped_runner_that_wakes_changes_nothing(other: Callable[..., Other], tmp_path: Path) -> None:
     store = Store(tmp_path)
     job = submit(store, segments=400)

@@ -102,6 +102,22 @@ def test_a_job_that_is_stopped_by_a_full_disk_keeps_its_place_and_holds_up_nobod
     assert claim(store).id == first.id
 
 
+@pytest.mark.parametrize("again", ["retry", "regenerate"])
+def test_an_old_job_that_is_to_be_spoken_again_goes_behind_who_waits(store: Store, again: str) -> None:
+    submit(store, "ana")
+    old = claim(store)
+    store.finish(old, "failed")
+    waits = submit(store, "li")
+    _ = store.retry(old.id) if again == "retry" else store.regenerate(old.id, 0)
+    assert [claim(store).id, claim(store).id] == [waits.id, old.id]
+
+
+def test_a_job_that_is_handed_over_keeps_its_place(store: Store) -> None:
+    first, second = submit(store, "ana"), submit(store, "li")
+    store.release(claim(store), "gpu_released")
+    assert [claim(store).id, claim(store).id] == [first.id, second.id]
+
+
 # --- yielding ----------------------------------------------------------------------------------------------
 
 

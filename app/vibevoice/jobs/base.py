@@ -115,8 +115,10 @@ class Base:
         )
         rows.emit(db, number, "error" if state == "failed" else "done", {"state": state})
 
-    def _again(self, db: sqlite3.Connection, number: int, reason: str = "") -> None:
-        """The job waits."""
+    def _again(self, db: sqlite3.Connection, number: int, reason: str = "", *, last: bool = False) -> None:
+        """The job waits; where it stood before, or as the last that came."""
+        if last:
+            db.execute("UPDATE jobs SET turn = (SELECT max(turn) + 1 FROM jobs) WHERE number = ?", (number,))
         db.execute(
             "UPDATE jobs SET state = 'queued', ended = NULL, runner = NULL, cancelling = 0, reason = ?, "
             "error_type = '', error_message = '' WHERE number = ?",

@@ -199,6 +199,15 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {error}", full=_full(error, path)) from error
 
 
+def sync(folder: Path) -> None:
+    """The names in this folder survive a power cut. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _full(error: sqlite3.Error | OSError, path: Path) -> bool:
     if isinstance(error, OSError):
         return error.errno in (errno.ENOSPC, errno.EDQUOT)

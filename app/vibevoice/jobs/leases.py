@@ -8,13 +8,14 @@ wrote to its own files beyond what it had saved is never heard.
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from ..engine.generation import Saved
 from . import queue, rows
 from .base import Base
-from .database import disk_errors
+from .database import disk_errors, sync
 from .errors import Conflict, Damaged, LeaseLost
 from .model import FINAL, Job, State, Take
 
@@ -101,8 +102,9 @@ class Leases(Base):
                 (number, n, take.number),
             )
             folder = self.folder_of(job.id)
-            with disk_errors(folder):
-                folder.mkdir(exist_ok=True)
+            with disk_errors(folder), suppress(FileExistsError):
+                folder.mkdir()
+                sync(folder.parent)
             return self._coming(db, number, n)
 
     def restart_take(self, job: Job, n: int) -> Take:
@@ -158,6 +160,10 @@ class Leases(Base):
         with self.file.writing() as db:
             number = self._lease(db, job)
             take = self._coming(db, number, n)
+            # Its pieces' files have been synced; their names, too, from here on.
+            folder = self.folder_of(job.id)
+            with disk_errors(folder):
+                sync(folder)
             # Files of the one before stay for whoever is reading them, until the next sweep.
             for table, column in (("takes", "number"), ("pieces", "take")):
                 db.execute(
@@ -197,12 +203,8 @@ class Leases(Base):
             if db.execute("SELECT cancelling FROM jobs WHERE number = ?", (number,)).fetchone()[0]:
                 self._end(db, number, "cancelled")
                 return
-            if reason == "yielded":
-                db.execute(
-                    "UPDATE jobs SET turn = (SELECT max(turn) + 1 FROM jobs) WHERE number = ?", (number,)
-                )
             db.execute("UPDATE takes SET state = 'waiting' WHERE job = ? AND state = 'running'", (number,))
-            self._again(db, number, reason)
+            self._again(db, number, reason, last=reason == "yielded")
 
     def saved(self, job: Job, take_of: int, take: Take) -> Saved | None:
         """What was spoken of a take of segment `take_of`; None if there are no frames.

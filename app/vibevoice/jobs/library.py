@@ -16,7 +16,7 @@ import soundfile
 from ..audio import Samples
 from ..voices import SAMPLE_RATE, content_hash
 from . import rows
-from .database import Database, disk_errors
+from .database import Database, disk_errors, sync
 from .errors import Conflict, Damaged, NoSuchVoice
 from .model import Voice
 
@@ -160,6 +160,7 @@ def _write(path: Path, samples: Samples) -> None:
             os.fsync(file.fileno())
         part.chmod(0o644)
         part.replace(path)
+        sync(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -195,7 +195,7 @@ class Store(Leases, Plans, Sweep):
                     (row["number"], n, segment["coming"]),
                 )
             new_take(db, row["number"], n, seed)
-            self._again(db, row["number"])
+            self._again(db, row["number"], last=True)
             return self._job(db, row["number"])
 
     def retry(self, id: str, viewer: str | None = None) -> Job:
@@ -207,7 +207,7 @@ class Store(Leases, Plans, Sweep):
             row = self._row(db, id, viewer)
             if row["state"] not in ("failed", "cancelled"):
                 raise Conflict("Only a job that failed or was cancelled can be tried again.")
-            self._again(db, row["number"])
+            self._again(db, row["number"], last=True)
             return self._job(db, row["number"])
 
     def events(

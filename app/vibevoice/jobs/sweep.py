@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from stat import S_ISREG
 
@@ -24,6 +25,8 @@ ENCODING_S = 60
 OLD_TAKE_S = 3600
 EVENTS_S = 24 * 3600
 KEYS_S = 24 * 3600
+# Jobs deleted in one transaction.
+AT_ONCE = 50
 PIECES = {".pcm", ".state"}
 _FINAL = f"state IN ({', '.join(repr(state) for state in FINAL)})"
 
@@ -64,35 +67,40 @@ class Sweep(Base):
         return max(self.usage() - most_bytes, -self.room(reserve))
 
     def _old(self, before: float, kind: str) -> list[str]:
-        with self.file.writing() as db:
+        with self.file.reading() as db:
             ended = db.execute(
                 f"SELECT id FROM jobs WHERE {_FINAL} AND kind = ? AND ended <= ?", (kind, before)
             ).fetchall()
-            return [row["id"] for row in ended if self._delete(db, row["id"])]
+        return self._delete_final([row["id"] for row in ended])
 
     def _oldest(self, short: int) -> list[str]:
         """Delete final jobs until `short` bytes are free, the first that ended first; none if all together
         have less: somebody else has filled the disk."""
         sizes = {folder.name: _size(folder) for folder in self._folders()}
-        gone: list[str] = []
-        with self.file.writing() as db:
+        with self.file.reading() as db:
             ended = db.execute(f"SELECT id FROM jobs WHERE {_FINAL} ORDER BY ended, number").fetchall()
-            if sum(sizes.get(row["id"], 0) for row in ended) < short:
-                return []
-            for row in ended:
-                if short <= 0:
-                    break
-                if size := sizes.get(row["id"], 0):
-                    self._delete(db, row["id"])
-                    gone.append(row["id"])
-                    short -= size
+        large = [row["id"] for row in ended if sizes.get(row["id"])]
+        if sum(sizes[id] for id in large) < short:
+            return []
+        before = accumulate((sizes[id] for id in large), initial=0)
+        return self._delete_final([id for id, freed in zip(large, before, strict=False) if freed < short])
+
+    def _delete_final(self, ids: list[str]) -> list[str]:
+        """Delete those that are final still, a few at a time: others want to write, too."""
+        gone: list[str] = []
+        for begin in range(0, len(ids), AT_ONCE):
+            with self.file.writing() as db:
+                for id in ids[begin : begin + AT_ONCE]:
+                    if db.execute(f"SELECT 1 FROM jobs WHERE id = ? AND {_FINAL}", (id,)).fetchone():
+                        self._delete(db, id)
+                        gone.append(id)
         return gone
 
-    def _delete(self, db: sqlite3.Connection, id: str) -> bool:
+    def _delete(self, db: sqlite3.Connection, id: str) -> None:
         """A job goes, and its folder once that is certain; what is held of it there is the next sweep's."""
         folder = self.folder_of(id)
         self.file.afterwards(lambda: shutil.rmtree(folder, ignore_errors=True))
-        return db.execute("DELETE FROM jobs WHERE id = ?", (id,)).rowcount > 0
+        db.execute("DELETE FROM jobs WHERE id = ?", (id,))
 
     def _folders(self) -> list[Path]:
         jobs = self.folder / "jobs"
