@@ -58,6 +58,14 @@ def children(pid: int) -> list[int]:
     return [int(child) for thread in threads for child in thread.read_text().split()]
 
 
+def engine_of(pid: int) -> int:
+    """The engine's process among those of a studio, which starts encoders, too."""
+    (engine,) = (
+        child for child in children(pid) if b"vibevoice.engine" in Path(f"/proc/{child}/cmdline").read_bytes()
+    )
+    return engine
+
+
 class Stopped:
     """An engine process that stands still, until `set` or the block's end."""
 

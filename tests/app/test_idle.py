@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import httpx
-from running import Process, children, memory, wait_for
+from running import Process, children, engine_of, memory, wait_for
 
 SPEECH = {"model": "vibevoice", "input": "Speaker 1: Good morning.", "response_format": "wav"}
 
@@ -16,7 +16,7 @@ def asleep(studio: Process) -> None:
 def test_an_idle_engine_ends_and_its_memory_is_free(start: Callable[..., Process]) -> None:
     with start(idle_s=3) as studio:
         studio.reach("ready")
-        [engine] = children(studio.process.pid)
+        engine = engine_of(studio.process.pid)
         held = memory(engine)
         assert held > 100 * 2**20, "an engine with torch and a model"
         asleep(studio)

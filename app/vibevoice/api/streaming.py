@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from fastapi import Request
@@ -40,6 +40,7 @@ class SoundStream(StreamingResponse):
         self._blocks, self._afterwards = blocks, afterwards
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._stopped = scope["app"].state.studio.stopped
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -51,12 +52,32 @@ class SoundStream(StreamingResponse):
         async with contextlib.aclosing(self._blocks) as blocks:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             try:
-                async for block in blocks:
+                async for block in _until(self._stopped, blocks):
                     await send({"type": "http.response.body", "body": block, "more_body": True})
             except (Broken, *EXPECTED) as error:
                 log.warning("A stream of sound breaks off: %s", error)
                 return
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _until(stopped: asyncio.Event, blocks: AsyncGenerator[bytes, None]) -> AsyncIterator[bytes]:
+    """The blocks. Raises Broken once the studio stops: what is to come is spoken elsewhere."""
+    stop = asyncio.ensure_future(stopped.wait())
+    following = asyncio.ensure_future(anext(blocks, None))
+    try:
+        while True:
+            await asyncio.wait((following, stop), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                raise Broken("the studio stops")
+            block = following.result()
+            if block is None:
+                return
+            yield block
+            following = asyncio.ensure_future(anext(blocks, None))
+    finally:
+        for task in (following, stop):
+            task.cancel()
+        await asyncio.gather(following, stop, return_exceptions=True)
 
 
 async def unless_gone(request: Request, studio: Studio, what: Awaitable[T]) -> T:
