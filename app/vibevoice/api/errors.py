@@ -61,6 +61,8 @@ class ApiError(Exception):
         place: Mapping[str, int | str | None] | None = None,
     ) -> None:
         """`place` has line, column and reason of a script's fault."""
+        # Whatever it quotes, half a pair of surrogates included.
+        message = message.encode("utf-8", "replace").decode()
         super().__init__(message)
         self.status, self.message, self.param, self.code, self.headers = status, message, param, code, headers
         self.place = place or {}

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ PRESETS = (
     *("marin", "nova", "onyx", "sage", "shimmer", "verse"),
 )
 """OpenAI's voices, which programs name because they must name one: the model chooses."""
+# Of a pair of surrogates: broken JSON has such, the parser drops it, no file takes it.
+_HALF = re.compile("[\ud800-\udfff]")
 _TITLE_WORDS = 60
 _DISCLAIMER_PAUSE_MS = 500
 
@@ -145,7 +148,7 @@ class Desk:
                 "Split it into several."
             )
         return NewJob(
-            script=order.script,
+            script=_HALF.sub("\ufffd", order.script),
             turns=turns,
             speakers=speakers,
             segments=cuts,
@@ -187,7 +190,7 @@ class Desk:
     def _voice(self, name: str, visitor: Visitor) -> str | None:
         """The id of a voice; None: the model's own choice."""
         try:
-            return self._store.library.get(name, visitor.viewer).id
+            return self._store.library.get(_HALF.sub("\ufffd", name), visitor.viewer).id
         except NoSuchVoice:
             if name == AUTOMATIC or name in PRESETS:
                 return None
