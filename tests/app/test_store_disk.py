@@ -162,3 +162,20 @@ def test_another_program_may_look_into_the_store_at_any_time(tmp_path: Path) -> 
         assert len(store.list()) == 9
     finally:
         db.close()
+
+
+def test_nothing_of_a_transaction_that_failed_on_its_way_is_kept(small_disk: Path) -> None:
+    store = Store(small_disk)
+    job = submit(store)
+    fill(small_disk)
+
+    def all_in_spite() -> None:
+        with store.transaction():
+            store.rename(job.id, "before")
+            with suppress(sqlite3.Error):
+                store.rename(job.id, "x" * 4 * 2**20)
+            store.rename(job.id, "after")
+
+    with pytest.raises(StoreError):
+        all_in_spite()
+    assert store.get(job.id) == job

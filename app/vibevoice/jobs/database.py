@@ -79,6 +79,9 @@ class Database:
         thread = self._thread
         if thread.db:
             assert thread.writing, "to write, begin by writing"
+            if not thread.db.in_transaction:
+                # After some errors SQLite rolls back by itself; from there on each statement would be kept.
+                raise sqlite3.OperationalError("the transaction has failed")
             yield thread.db
             return
         with disk_errors(self._path), self._locked():
@@ -200,7 +203,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def sync(folder: Path) -> None:
-    """The names in this folder survive a power cut. Raises OSError."""
+    """The names in this folder survive a power cut, as a synced file alone need not. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

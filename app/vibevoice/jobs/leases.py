@@ -8,14 +8,13 @@ wrote to its own files beyond what it had saved is never heard.
 import json
 import sqlite3
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
 from ..engine.generation import Saved
 from . import queue, rows
 from .base import Base
-from .database import disk_errors, sync
+from .database import disk_errors
 from .errors import Conflict, Damaged, LeaseLost
 from .model import FINAL, Job, State, Take
 
@@ -102,9 +101,8 @@ class Leases(Base):
                 (number, n, take.number),
             )
             folder = self.folder_of(job.id)
-            with disk_errors(folder), suppress(FileExistsError):
-                folder.mkdir()
-                sync(folder.parent)
+            with disk_errors(folder):
+                folder.mkdir(exist_ok=True)
             return self._coming(db, number, n)
 
     def restart_take(self, job: Job, n: int) -> Take:
@@ -160,10 +158,6 @@ class Leases(Base):
         with self.file.writing() as db:
             number = self._lease(db, job)
             take = self._coming(db, number, n)
-            # Its pieces' files have been synced; their names, too, from here on.
-            folder = self.folder_of(job.id)
-            with disk_errors(folder):
-                sync(folder)
             # Files of the one before stay for whoever is reading them, until the next sweep.
             for table, column in (("takes", "number"), ("pieces", "take")):
                 db.execute(

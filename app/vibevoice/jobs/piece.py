@@ -4,6 +4,8 @@ import errno
 import os
 from pathlib import Path
 
+from .database import sync
+
 
 class PieceFiles:
     """Both files of a new piece. What `append` was given is safely on the disk once it returns."""
@@ -16,8 +18,8 @@ class PieceFiles:
         try:
             for path in (sound, frames):
                 self._files[os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)] = 0
-            _keep_names(sound.parent.parent)
-            _keep_names(sound.parent)
+            sync(sound.parent.parent)
+            sync(sound.parent)
         except BaseException:
             self.close()
             raise
@@ -50,12 +52,3 @@ def _write(file: int, content: bytes, offset: int) -> None:
     while left:
         written = os.pwrite(file, left, offset)
         left, offset = left[written:], offset + written
-
-
-def _keep_names(folder: Path) -> None:
-    """A file whose folder was not synced may be there without its name after a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
