@@ -89,8 +89,8 @@ def read(content: bytes) -> Samples:
     for offset, magic, name in OTHERS:
         if content[offset:].startswith(magic):
             raise VoiceError(f"The voice's file is {name}; save it as {NAMES}.")
-    if _cut(content):
-        raise _cut_off()
+    if is_cut(content):
+        raise cut_off()
     try:
         with soundfile.SoundFile(_File(content)) as file:
             if file.format not in FORMATS:
@@ -103,7 +103,7 @@ def read(content: bytes) -> Samples:
     except soundfile.SoundFileError:
         raise VoiceError(f"The voice's file is not audio, or damaged; save it as {NAMES} again.") from None
     if len(samples) < WHOLE * told:
-        raise _cut_off()
+        raise cut_off()
     return check(samples, SAMPLE_RATE)
 
 
@@ -143,7 +143,7 @@ def _check_length(samples: int) -> None:
         raise VoiceError(f"The voice has {seconds:.0f} s; use at most {MAX_S:.0f} s, 10 to 30 are best.")
 
 
-def _cut(content: bytes) -> bool:
+def is_cut(content: bytes) -> bool:
     """Whether a WAV or AIFF is shorter than it says; the library reads what is there without a word."""
     if content[:4] not in (b"RIFF", b"FORM"):
         return False
@@ -152,5 +152,5 @@ def _cut(content: bytes) -> bool:
     return size < UNKNOWN_SIZE and 8 + size > len(content) + 1
 
 
-def _cut_off() -> VoiceError:
+def cut_off() -> VoiceError:
     return VoiceError("The voice's file ends before its sound does; upload the whole of it.")

@@ -21,7 +21,7 @@ READY = Ready(weights="none", device="none", sample_rate=24_000, slots=8, steps=
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument(
-        "fault", choices=["exits", "hangs", "loads for ever", "garbage", "poison", "says why"]
+        "fault", choices=["exits", "hangs", "loads for ever", "garbage", "poison", "says why", "gives up"]
     )
     parser.add_argument("--fd", type=int, required=True)
     options = parser.parse_args()
@@ -39,11 +39,12 @@ def main() -> None:
     if options.fault == "garbage":
         engine.send_bytes(b"\x80\x05garbage")
         time.sleep(3600)
-    speak(engine)
+    speak(engine, gives_up=options.fault == "gives up")
 
 
-def speak(engine: Connection) -> None:
-    """Speak a few frames of each stream and end it, unless it is company; 'poison' ends the engine."""
+def speak(engine: Connection, gives_up: bool) -> None:
+    """Speak a few frames of each stream and end it, unless it is company; 'poison' ends the engine. One that
+    gives up does so in the middle of the first stream, for good."""
     while True:
         if not engine.poll(0.1):
             engine.send(Heartbeat(1000))
@@ -56,6 +57,11 @@ def speak(engine: Connection) -> None:
                 engine.send(Started(number, generation.seed or 0))
                 for _ in range(FRAMES):
                     engine.send(Step(((number, Frame(np.zeros(3200, np.float32), b"1234")),)))
+                if gives_up:
+                    # Whoever listens has the frames by then.
+                    time.sleep(0.5)
+                    engine.send(Dying("the device is on fire", hopeless=True))
+                    sys.exit(4)
                 if "company" not in generation.turns[0].text.lower():
                     engine.send(Step(((number, End(capped=False)),)))
 

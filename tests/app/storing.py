@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from vibevoice.jobs.model import Job, NewJob, RunnerState, Take
 from vibevoice.jobs.store import Store
@@ -26,7 +27,7 @@ class Clock:
         return self.now
 
 
-def new_job(segments: int = 2, script: str = "Ana: Hello.", **fields: object) -> NewJob:
+def new_job(segments: int = 2, script: str = "Ana: Hello.", **fields: Any) -> NewJob:
     """A job of so many segments, each of one turn and expected to take 10 s."""
     return NewJob(
         **{
@@ -36,11 +37,11 @@ def new_job(segments: int = 2, script: str = "Ana: Hello.", **fields: object) ->
             "segments": tuple((n, n + 1, 10.0) for n in range(segments)),
             "seed": 7,
             **fields,
-        }  # pyright: ignore[reportArgumentType]
+        }
     )
 
 
-def submit(store: Store, user: str = "ana", segments: int = 2, **fields: object) -> Job:
+def submit(store: Store, user: str = "ana", segments: int = 2, **fields: Any) -> Job:
     """One job in the store."""
     (job,) = store.submit([new_job(segments, **fields)], user)
     return job
@@ -84,8 +85,8 @@ class Speaker:
         self._append("state", state)
         self.written += frames
 
-    def _append(self, kind: str, content: bytes) -> None:
-        path = self.store.piece_path(self.job.id, self.n, self.take.number, self.job.epoch, kind)  # pyright: ignore[reportArgumentType]
+    def _append(self, kind: Literal["pcm", "state"], content: bytes) -> None:
+        path = self.store.piece_path(self.job.id, self.n, self.take.number, self.job.epoch, kind)
         with path.open("ab") as file:
             file.write(content)
             file.flush()
@@ -123,7 +124,7 @@ class Speaker:
         return self.job
 
 
-def done(store: Store, user: str = "ana", segments: int = 2, frames: int = 3, **fields: object) -> Job:
+def done(store: Store, user: str = "ana", segments: int = 2, frames: int = 3, **fields: Any) -> Job:
     """A job that was submitted and spoken; nothing else may wait."""
     job = submit(store, user, segments, **fields)
     claimed = claim(store)

@@ -33,7 +33,7 @@ def guarded(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "slot": 1,
     }
     with Running(settings.model_copy(update=changes), CLOCK) as studio:
-        wait_for(lambda: studio.get("/health/ready").status_code == 200)
+        wait_for(lambda: studio.studio.engine.state == "ready")
         yield studio
 
 
@@ -50,7 +50,7 @@ def busy(guarded: Running) -> Iterator[Stopped]:
     """Nothing gets on until the test sets this, or ends."""
     with Stopped(guarded.studio.engine) as stopped:
         yield stopped
-    wait_for(lambda: guarded.studio.engine.idle)
+    wait_for(lambda: not guarded.studio.store.shares())
 
 
 def test_a_caller_is_told_who_they_are_and_what_they_may(guarded: Running) -> None:
@@ -139,12 +139,17 @@ def test_without_a_door_its_header_is_ignored(running: Running) -> None:
         assert httpx.post(running.url + SPEECH, json=GOOD, headers=headers, timeout=60).status_code == 200
 
 
+def under_way(guarded: Running) -> int:
+    """Jobs that are not over."""
+    return guarded.studio.store.running() + guarded.studio.store.waiting()
+
+
 def test_a_script_beyond_the_projects_streams_is_refused_at_once(
     door: httpx.Client, guarded: Running, busy: Stopped
 ) -> None:
     mine = KEEPER.headers(streams=2)
     waiting = [in_background(lambda: door.post(SPEECH, json=GOOD, headers=mine)) for _ in range(2)]
-    wait_for(lambda: guarded.studio.engine.waiting == 2)
+    wait_for(lambda: under_way(guarded) == 2)
     refused = door.post(SPEECH, json=GOOD, headers=mine)
     error = error_of(refused, 429)
     assert (error["code"], error["type"]) == ("too_many_streams", "rate_limit_error")
@@ -172,6 +177,21 @@ def test_event_streams_count_until_they_are_closed(door: httpx.Client) -> None:
         ):
             assert error_of(refused, 429)["code"] == "too_many_streams"
     wait_for(lambda: door.post(SPEECH, json=GOOD, headers=mine).status_code == 200)
+
+
+def test_listening_to_what_is_still_spoken_is_a_stream(door: httpx.Client, busy: Stopped) -> None:
+    mine = KEEPER.headers(streams=1)
+    job = door.post("/v1/jobs", json={"input": SCRIPT}, headers=mine).json()["id"]
+    live = f"/v1/jobs/{job}/audio?live=1"
+    with door.stream("GET", live, headers=mine) as answer:
+        assert answer.status_code == 200
+        assert error_of(door.get(live, headers=mine), 429)["code"] == "too_many_streams"
+        busy.set()
+        assert answer.read()
+    # A file is none: it has an end.
+    with door.stream("GET", "/v1/events", headers=mine) as events:
+        assert events.status_code == 200
+        assert door.get(f"/v1/jobs/{job}/audio", headers=mine).status_code == 200
 
 
 def test_streams_of_all_the_projects_studios_count(
@@ -207,33 +227,33 @@ def page(guarded: Running) -> Iterator[Callable[..., gradio_client.Client]]:
 
 def test_the_page_works_through_the_door(page: Callable[..., gradio_client.Client]) -> None:
     # Not even one stream more than the generation itself.
-    _, status = page(streams=1).predict(SCRIPT, api_name="/generate")
+    _, status, _ = page(streams=1).predict(SCRIPT, api_name="/generate")
     assert "s of speech" in status
 
 
-def test_the_pages_generations_are_streams(
+def test_watching_a_job_on_the_page_is_a_stream(
     page: Callable[..., gradio_client.Client], door: httpx.Client, guarded: Running, busy: Stopped
 ) -> None:
     mine = page(streams=1)
     first = mine.submit(SCRIPT, api_name="/generate")
-    wait_for(lambda: guarded.studio.engine.waiting == 1)
+    wait_for(lambda: under_way(guarded) == 1)
     with pytest.raises(AppError, match="1 streams open already"):
         mine.predict(SCRIPT, api_name="/generate")
     error_of(door.post(SPEECH, json=GOOD, headers=KEEPER.headers(streams=1)), 429)
     first.cancel()
-    wait_for(lambda: guarded.studio.engine.waiting == 0)
     busy.set()
+    wait_for(lambda: door.post(SPEECH, json=GOOD, headers=KEEPER.headers(streams=1)).status_code == 200)
     assert mine.predict(SCRIPT, api_name="/generate")
 
 
-def test_a_generation_that_nobody_goes_on_with_gives_its_stream_back(
+def test_a_job_that_nobody_watches_any_more_gives_its_stream_back(
     door: httpx.Client, guarded: Running, busy: Stopped
 ) -> None:
     # Gradio's direct call takes a generator's first word and lets go of it.
     mine = KEEPER.headers(streams=1)
     assert door.post("/gradio_api/run/generate", json={"data": [SCRIPT]}, headers=mine).status_code == 200
     busy.set()
-    wait_for(lambda: guarded.studio.engine.idle)
+    wait_for(lambda: not under_way(guarded))
     wait_for(lambda: door.post(SPEECH, json=GOOD, headers=mine).status_code == 200)
 
 
@@ -309,13 +329,16 @@ def test_a_refused_upload_takes_no_memory(start: Callable[..., Process]) -> None
     assert "Traceback" not in errors
 
 
-def speak_for(guarded: Running) -> float:
-    """Seconds of one speech more today."""
-    return guarded.studio.submit(SCRIPT).future.result().duration
+def speak(door: httpx.Client) -> float:
+    """Seconds of one job more today, which is over."""
+    job = door.post("/v1/jobs", json={"input": SCRIPT}).json()["id"]
+    wait_for(lambda: door.get(f"/v1/jobs/{job}").json()["state"] == "done")
+    return door.get(f"/v1/jobs/{job}").json()["progress"]["audio_s"]
 
 
 def test_the_days_minutes_end_and_begin_again_at_midnight(door: httpx.Client, guarded: Running) -> None:
-    seconds = speak_for(guarded) + speak_for(guarded)
+    seconds = speak(door) + speak(door)
+    assert door.get("/v1/me").json()["minutes_today"] == pytest.approx(seconds / 60, abs=0.01)
 
     def ask(minutes: float) -> httpx.Response:
         return door.post(SPEECH, json=GOOD, headers=KEEPER.headers(minutes_per_day=minutes))
@@ -343,7 +366,7 @@ def test_a_script_that_is_wrong_is_told_so_although_the_minutes_are_used_up(door
 def test_the_page_tells_of_used_up_minutes_in_the_same_words(
     page: Callable[..., gradio_client.Client], door: httpx.Client, guarded: Running
 ) -> None:
-    speak_for(guarded)
+    speak(door)
     limits = {"minutes_per_day": 0.001}
     message = error_of(door.post(SPEECH, json=GOOD, headers=KEEPER.headers(**limits)), 429)["message"]
     assert message

@@ -168,7 +168,7 @@ def test_runners_killed_at_any_moment_leave_every_job_whole(
 def test_what_was_accepted_is_there_after_a_kill(other: Callable[..., Other], tmp_path: Path) -> None:
     store = Store(tmp_path)
     accepted: list[str] = []
-    for seed in range(6):
+    for seed in range(4):
         process = other(SUBMITTER, tmp_path, "ana", 10_000)
         assert process.hear() == "ready"
         end = time.monotonic() + random.Random(seed).uniform(0.05, 0.3)
@@ -182,7 +182,7 @@ def test_what_was_accepted_is_there_after_a_kill(other: Callable[..., Other], tm
     accepted = [id for id in accepted if len(id) == 28]
     assert len(accepted) > 20 and set(accepted) <= set(there)
     # At most the one that each was about to tell of.
-    assert len(there) <= len(accepted) + 6 and intact(tmp_path)
+    assert len(there) <= len(accepted) + 4 and intact(tmp_path)
 
 
 def test_a_request_that_is_repeated_at_once_everywhere_is_one_job(tmp_path: Path) -> None:
@@ -287,7 +287,8 @@ def test_a_step_that_fails_leaves_the_store_as_it_was(tmp_path: Path) -> None:
 
 def test_no_step_changes_what_an_older_version_knows() -> None:
     """The first version's store, and only what may be done to it since."""
-    for step in (*schema.JOBS[1:], *schema.RUNNERS[1:]):
+    later: list[tuple[str, ...]] = [*schema.JOBS[1:], *schema.RUNNERS[1:]]
+    for step in later:
         for statement in step:
             words = " ".join(statement.upper().split())
             assert words.startswith(("CREATE TABLE", "CREATE INDEX")) or " ADD COLUMN " in words

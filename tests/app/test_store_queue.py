@@ -1,6 +1,7 @@
 """Users take turns, and everybody is told when theirs will be."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_when_the_next_one_is_taken_all_others_move_up_by_one(jobs: list[Unfinis
     if not order:
         return
     taken = order[0].number
-    after = [Unfinished(**(vars(job) | {"running": job.running or job.number == taken})) for job in jobs]
+    after = [replace(job, running=job.running or job.number == taken) for job in jobs]
     assert [job.number for job in fair_order(after)] == [job.number for job in order[1:]]
 
 

@@ -1,6 +1,7 @@
 """Subtitles say who says what and when, in lines that can be read."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -42,7 +43,10 @@ def times(subtitles: str) -> list[tuple[int, int]]:
 
 
 def letters(text: str) -> str:
-    return "".join(char for char in text if char.isalnum())
+    """All that can be seen of a text."""
+    return "".join(
+        char for char in text if not char.isspace() and unicodedata.category(char) not in ("Cc", "Cs", "Cn")
+    )
 
 
 def take(*frames: int, parts: tuple[int, ...] = (), silence: int = 0, state: str = "done") -> Take:

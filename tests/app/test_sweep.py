@@ -41,7 +41,8 @@ def unused(path: Path, seconds: float) -> Path:
     path.parent.mkdir(exist_ok=True)
     if not path.exists():
         path.write_bytes(b"encoded")
-    os.utime(path, (time.time() - seconds,) * 2)
+    then = time.time() - seconds
+    os.utime(path, (then, then))
     return path
 
 

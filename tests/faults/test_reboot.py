@@ -1,4 +1,4 @@
-"""All hosts reboot at once, as after a power cut in the rack: the site comes back by itself."""
+"""All hosts reboot at once, as after a power cut in the rack: the site comes back, and so does its work."""
 
 from __future__ import annotations
 
@@ -10,26 +10,48 @@ import pytest
 
 from tests.box.containers import Studio, studios
 from tests.box.fixtures import Hosts, Logins, Speak
-from tests.box.lab import REPORTS, Lab, command
+from tests.box.jobs import Jobs, as_undisturbed, complete, talk
+from tests.box.lab import REPORTS, Lab, Login, command
 from tests.box.web import answers, session
 
 SITE = ("gateway", "gpu-1", "gpu-2")
 BACK_WITHIN_S = 180
+# Half a minute of work for an idle machine, in two segments: the reboot comes in the middle.
+SCRIPT = talk(36)
+SEED = 11
 
 
 @dataclass(frozen=True)
 class Reboot:
-    """Studios of each node before, certificate before, seconds until each project answered."""
+    """Studios of each node before, certificate before, seconds until each project answered, and the jobs
+    that were under way: project, id, seconds spoken until then."""
 
     before: dict[str, list[Studio]]
     certificate: str
     seconds: dict[str, float]
+    jobs: tuple[tuple[str, str, float], ...]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(lab: Lab, logins: Logins) -> dict[str, bytes]:
+    """What the script sounds like when nothing happens, by project."""
+    sounds = {}
+    for login in logins.values():
+        with Jobs(lab, login) as jobs:
+            id = jobs.submit(SCRIPT, seed=SEED)
+            jobs.done(id)
+            sounds[login.project] = complete(jobs, id)
+            jobs.delete(id)
+    return sounds
 
 
 @pytest.fixture(scope="module", params=["reboot", "power cut"])
-def rebooted(request: pytest.FixtureRequest, lab: Lab, hosts: Hosts, logins: Logins) -> Reboot:
+def rebooted(
+    request: pytest.FixtureRequest, lab: Lab, hosts: Hosts, logins: Logins, undisturbed: dict[str, bytes]
+) -> Reboot:
     before = _all(hosts)
     certificate = _certificate(hosts)
+    under_way = tuple(_begun(lab, login) for login in logins.values())
     begin = time.monotonic()
     if request.param == "reboot":
         command("reboot", *SITE)
@@ -43,7 +65,14 @@ def rebooted(request: pytest.FixtureRequest, lab: Lab, hosts: Hosts, logins: Log
             seconds[login.project] = round(time.monotonic() - begin, 1)
     report = REPORTS / f"back-after-{request.param.replace(' ', '-')}.json"
     report.write_text(json.dumps(seconds) + "\n")
-    return Reboot(before, certificate, seconds)
+    return Reboot(before, certificate, seconds, under_way)
+
+
+def _begun(lab: Lab, login: Login) -> tuple[str, str, float]:
+    """A job of which something is spoken, and not all: (project, id, seconds spoken)."""
+    with Jobs(lab, login) as jobs:
+        id = jobs.submit(SCRIPT, seed=SEED)
+        return login.project, id, jobs.speaking(id, 1.0)["progress"]["audio_s"]
 
 
 def _all(hosts: Hosts) -> dict[str, list[Studio]]:
@@ -57,6 +86,16 @@ def _certificate(hosts: Hosts) -> str:
 
 def test_every_project_answers_again(rebooted: Reboot, logins: Logins) -> None:
     assert rebooted.seconds.keys() == logins.keys()
+
+
+def test_every_job_is_done_to_the_sample(
+    rebooted: Reboot, lab: Lab, logins: Logins, undisturbed: dict[str, bytes]
+) -> None:
+    for project, id, spoken_s in rebooted.jobs:
+        with Jobs(lab, logins[project]) as jobs:
+            jobs.done(id)
+            as_undisturbed(complete(jobs, id), undisturbed[project], spoken_s)
+            jobs.delete(id)
 
 
 def test_the_same_studios_hold_the_same_gpus(rebooted: Reboot, hosts: Hosts) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.box.containers import ids
 from tests.box.deploy import Deploy, deploy
 from tests.box.fixtures import Hosts, Logins
+from tests.box.jobs import Jobs, complete, talk
 from tests.box.lab import Lab
 from tests.box.web import answers, session
 
@@ -45,6 +46,9 @@ if "gateway" in host.groups:
         container="vv-traefik",
     )
 '''
+
+# Longer than it takes to get to the first studio's turn.
+LONG_TURNS = 150
 
 REFUSED = {
     "http: {routers: [": "has not loaded the new broken files",
@@ -83,6 +87,9 @@ def test_a_project_with_two_studios_answers_while_they_are_replaced(
 ) -> None:
     podcast = logins["podcast"]
     before = ids(hosts["gpu-1"])
+    with Jobs(lab, podcast) as jobs:
+        job = jobs.submit(talk(LONG_TURNS))
+        jobs.speaking(job)
     visitor = Visitor()
     url = f"{podcast.url}health/live"
     thread = threading.Thread(target=visitor.visit, args=(lab, url, podcast.auth))
@@ -97,6 +104,11 @@ def test_a_project_with_two_studios_answers_while_they_are_replaced(
     assert not set(after.values()) & set(before.values())
     assert len(visitor.statuses) > 50
     assert set(visitor.statuses) == {200}
+    # What the old ones had begun, the new ones have ended or go on with.
+    with Jobs(lab, podcast) as jobs:
+        jobs.done(job)
+        complete(jobs, job)
+        jobs.delete(job)
 
 
 @pytest.mark.parametrize("content", REFUSED)

@@ -14,8 +14,9 @@ BLOCK = 64 * 1024
 # Of what it says, the beginning tells: a damaged file has a line for each of its frames.
 LONGEST_WORDS = 16 * 1024
 _QUIET = ("-nostdin", "-hide_banner", "-nostats")
-# Nothing of the studio's own: no variable of FFmpeg's, and no token.
-_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C"}
+# Nothing of the studio's own: no variable of FFmpeg's, and no token. An arena of malloc's for each thread
+# would reserve 128 MiB of the address space, and may leave none for the next.
+_ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "MALLOC_ARENA_MAX": "1"}
 
 
 class EncodingError(Exception):
@@ -25,6 +26,10 @@ class EncodingError(Exception):
         super().__init__(message)
         self.full = full
         """The disk has no space left."""
+
+
+class Failed(EncodingError):
+    """FFmpeg ran, and did not like what it was given."""
 
 
 @dataclass(frozen=True)
@@ -135,13 +140,13 @@ class Run:
             said += block[: LONGEST_WORDS - len(said)]
         self.said = said.decode(errors="replace")
 
-    def _failure(self, code: int) -> EncodingError:
+    def _failure(self, code: int) -> Failed:
         why = f"was killed by signal {-code}" if code < 0 else f"failed ({code})"
         [first, *_] = self.said.strip().splitlines() or [""]
         # "[mp3 @ 0x5581…] what is wrong"
         reason = first.rpartition("] ")[2]
         full = os.strerror(errno.ENOSPC) in self.said
-        return EncodingError(f"FFmpeg {why}: {reason or 'no reason given'}", full)
+        return Failed(f"FFmpeg {why}: {reason or 'no reason given'}", full)
 
 
 async def _end(process: asyncio.subprocess.Process, tasks: list[asyncio.Task[None]]) -> None:

@@ -25,8 +25,9 @@ LOOK_S, KEEP_S = 0.25, 1.0
 RENEWALS = 5
 # How long to leave a disk or store alone that has just failed.
 SICK_S, FULL_S = 0.5, 2.0
-# Beyond the reserve before it goes on: freed by the megabyte, it would stop and start for each of them.
-MARGIN = 1 / 16
+# What is to be free beyond the reserve before it goes on: a sixteenth of that, but no more than this. Freed
+# by the megabyte, it would stop and start for each of them.
+MARGIN_BYTES = 64 * 2**20
 # How long an engine may wait for a GPU that another has before its jobs are given to whoever has one.
 WAIT_S = 3.0
 # What a drain takes beyond its patience if the store fails. Then the leases run out.
@@ -70,7 +71,7 @@ class Runner:
         """When the thread last looked around (monotonic)."""
         self._store, self._engine, self._watch = store, engine, watch
         self._name, self._slot, self._lease_s, self._idle_s = name, slot, lease_s, idle_s
-        self._reserve, self._enough = reserve, reserve + int(reserve * MARGIN)
+        self._reserve, self._enough = reserve, reserve + min(reserve // 16, MARGIN_BYTES)
         self._spoken = spoken
         self._listeners: list[Callable[[RunnerEvent], None]] = []
         self._wake = threading.Event()

@@ -31,7 +31,8 @@ export function follow(path, on) {
         }
         wait = Math.min(LONGEST_WAIT_MS, 500 * 2 ** tries) * (0.75 + Math.random() / 2);
         tries += 1;
-        if (fault.status !== 401) on.state("lost");
+        // A studio that is exchanged for another is not there for a moment.
+        if (fault.status !== 401 && tries > 1) on.state("lost");
       }
       await sleep(Math.max(wait, 300), signal);
     }

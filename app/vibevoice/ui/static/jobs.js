@@ -28,6 +28,7 @@ export function keep(job) {
   jobs.set(job.id, { ...known, ...(stale && { segments: undefined }), ...job });
   if (final(job)) unfinished.delete(job.id);
   else unfinished.add(job.id);
+  if (!known && job.state === "queued") lookSoon();
   tell(job.id);
   return !known;
 }
@@ -82,9 +83,16 @@ export const remove = async (id) => {
 /** The ids of all that have not ended, the newest first. */
 export const busy = () => [...unfinished].sort((one, other) => jobs.get(other).created_at - jobs.get(one).created_at);
 
+/** Forget what is missing in the newest page: it was deleted, on another screen or by its age. */
+function gone({ data, has_more }) {
+  const there = new Set(data.map((job) => job.id));
+  const from = has_more ? data.at(-1).created_at : 0;
+  for (const job of [...jobs.values()]) if (job.created_at > from && !there.has(job.id)) drop(job.id);
+}
+
 async function refresh() {
   const before = busy();
-  await list();
+  gone(await list());
   const going = new Set((await list({ states: ["queued", "running"], limit: 100 })).data.map((job) => job.id));
   // What has ended or gone meanwhile, and is not among the newest.
   for (const id of before) {
@@ -128,6 +136,8 @@ function news(data) {
 }
 
 const fetchNew = debounced(() => list({ states: ["queued", "running"], limit: 100 }).catch(() => {}), 200);
+
+const lookSoon = debounced(() => look(), 100);
 
 /** How the engine is, while somebody waits for it. */
 async function look() {

@@ -7,7 +7,7 @@ import { History } from "./history.js";
 import * as jobs from "./jobs.js";
 import * as library from "./library.js";
 import { Now } from "./now.js";
-import { fault, onLanguage, preferred, say, speak } from "./say.js";
+import { fault, onLanguage, preferred, say, speak, spoken } from "./say.js";
 import { ornaments, Voices } from "./voices.js";
 import { Desk } from "./write.js";
 
@@ -23,20 +23,24 @@ const frame = new Promise((resolve) => {
 });
 
 async function start() {
-  const [person] = await Promise.all([get("v1/me").catch(() => ({})), frame, speak(preferred())]);
-  await speak(preferred());
+  let [person] = await Promise.all([get("v1/me").catch(() => ({})), frame]);
   document.documentElement.classList.add("studio-page");
   const me = person.user ?? "";
   text($("project"), facts.project);
   text($("who"), me);
   $("keys").hidden = $("logout").hidden = !facts.door;
   ornaments();
+  await speak(preferred());
 
-  const context = { me: () => me, reuse };
+  const context = { me: () => me, reuse, ended };
   const now = new Now(context);
   const desk = new Desk(facts, `vibevoice:${facts.project}:${me}:draft`, now);
   const history = new History(context, facts);
   new Voices(facts);
+  async function ended() {
+    person = await get("v1/me").catch(() => person);
+    minutes(person);
+  }
   async function reuse(job) {
     if (await desk.reuse(job)) show("write", true);
   }
@@ -50,8 +54,8 @@ async function start() {
     if (view === "history") history.show();
     if (view === "voices") library.read().catch(() => {});
   });
-  // Everything was made after the first words were spoken.
-  await speak(document.documentElement.lang.startsWith("zh") ? "zh" : "en");
+  onLanguage(() => minutes(person));
+  spoken();
   onLogin((out) => {
     notices.login = out;
     notice();
@@ -73,6 +77,12 @@ function notice() {
   } else if (notices.connection) {
     box.replaceChildren(h("p", { class: "note bad" }, say("connection_lost")));
   } else box.replaceChildren();
+}
+
+/** What is left of the project's day. */
+function minutes({ minutes_today: used, limits }) {
+  $("minutes").hidden = limits?.minutes_per_day == null;
+  if (!$("minutes").hidden) text($("minutes"), say("minutes_used", { used: Math.ceil(used), most: limits.minutes_per_day }));
 }
 
 function show(view, focus = false) {

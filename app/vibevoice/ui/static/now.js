@@ -2,7 +2,9 @@
 
 import { Card } from "./card.js";
 import { $, text } from "./dom.js";
+import { state } from "./doing.js";
 import * as jobs from "./jobs.js";
+import { say } from "./say.js";
 
 const MOST = 6;
 
@@ -10,7 +12,12 @@ export class Now {
   constructor(context) {
     this.context = context;
     this.cards = new Map();
-    jobs.onChange(() => this.update());
+    this.title = document.title;
+    this.states = new Map();
+    jobs.onChange((id) => {
+      this.update();
+      this.tell(id);
+    });
   }
 
   /** Show these, the first on top, whatever becomes of them. */
@@ -37,7 +44,19 @@ export class Now {
     this.trim();
     text($("busy"), mine.length ? String(mine.length) : "");
     $("busy").hidden = !mine.length;
+    document.title = mine.length ? `(${mine.length}) ${this.title}` : this.title;
     $("now").hidden = !this.cards.size;
+  }
+
+  /** Whoever does not see the cards hears what became of them. */
+  tell(id) {
+    const job = jobs.find(id);
+    if (!job || !this.cards.has(id)) return;
+    if (this.states.get(id) !== job.state && this.states.has(id)) {
+      text($("told"), say("told", { title: job.title, state: say(`state_${state(job)}`) }));
+      if (jobs.final(job)) this.context.ended();
+    }
+    this.states.set(id, job.state);
   }
 
   /** The oldest that are over make room. */

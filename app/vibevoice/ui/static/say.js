@@ -8,7 +8,8 @@ let words = {}, patterns = [];
 const listeners = new Set();
 
 export let language = "en";
-let tag = "en";
+/** The page's language as dates and numbers want it: as the browser's country writes them. */
+let locale = "en";
 
 /** A text with its placeholders filled in; plain text. */
 export function say(key, values = {}) {
@@ -32,7 +33,9 @@ export function preferred() {
 /** Speak a language from now on; `keep` it for the next visit, here and on the site's other pages. */
 export async function speak(chosen, keep = false) {
   const module = await import(`./words-${chosen}.js`);
-  ({ words, errors: patterns, tag } = module.default);
+  const { tag } = module.default;
+  ({ words, errors: patterns } = module.default);
+  locale = navigator.languages?.find((one) => one.toLowerCase().startsWith(chosen)) ?? tag;
   patterns = patterns.map(([pattern, template]) => [new RegExp(`^${pattern}$`, "s"), template]);
   language = chosen;
   document.documentElement.lang = tag;
@@ -45,6 +48,11 @@ export async function speak(chosen, keep = false) {
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", button.dataset.language === chosen);
   }
+  spoken();
+}
+
+/** Let everything be said once more. */
+export function spoken() {
   for (const call of listeners) call();
 }
 
@@ -90,14 +98,14 @@ export function length(seconds) {
   return say("hours", { h: Math.floor(minutes / 60), m: minutes % 60 });
 }
 
-export const count = (number) => number.toLocaleString(tag);
+export const count = (number) => number.toLocaleString(locale);
 
 /** A moment: the time alone if it was today. Element of its own, so that the exact one is there too. */
 export function moment(unix) {
   const date = new Date(unix * 1000);
   const today = date.toDateString() === new Date().toDateString();
   const shown = today
-    ? date.toLocaleTimeString(tag, { hour: "2-digit", minute: "2-digit" })
-    : date.toLocaleDateString(tag, { day: "numeric", month: "short", year: "numeric" });
-  return h("time", { datetime: date.toISOString(), title: date.toLocaleString(tag) }, shown);
+    ? date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" })
+    : date.toLocaleDateString(locale, { day: "numeric", month: "short", year: "numeric" });
+  return h("time", { datetime: date.toISOString(), title: date.toLocaleString(locale) }, shown);
 }

@@ -90,6 +90,7 @@ EN = {
     "disclaimer": "Each recording begins with: “{said}”",
     "generate": "Generate",
     "generate_help": "Ctrl + Enter. You may close the page: the studio goes on.",
+    "minutes_used": "The project has used {used} of its {most} minutes for today.",
     # Batch
     "batch_title": "{n} scripts",
     "batch_help": (
@@ -100,9 +101,10 @@ EN = {
     "batch_go": "Generate",
     "batch_go_n": "Generate {n}",
     # Jobs
-    "now": "Under way",
+    "now": "Latest",
     "now_all": "All in the history",
     "progress": "Progress",
+    "told": "{title}: {state}",
     "stop": "Stop",
     "retry": "Try again",
     "segments": "Segments",
@@ -139,7 +141,7 @@ EN = {
     "doing_begins": "It begins …",
     "doing_speaks": "{at} of about {total} spoken.",
     "doing_segment": "Segment {n} of {m}: {at} of about {total} spoken.",
-    "doing_again": "Speaking segment {n} anew; until then you hear the take before.",
+    "doing_again": "Regenerating segment {n}; until then you hear the take before.",
     "doing_capped": (
         "Cut off in segment {n}: the model did not come to an end there. Speak it anew, or shorten the "
         "script."
@@ -148,14 +150,14 @@ EN = {
     "doing_cancelled_at": "Stopped after {at}. Trying again goes on from there.",
     # Segments
     "segment": "Segment {n}",
-    "segments_help": "Listen to each alone. What you do not like is spoken anew, with another seed.",
-    "segments_wait": "Once the job is over, each can be spoken anew.",
+    "segments_help": "Listen to each alone, and regenerate what you do not like: it gets another seed.",
+    "segments_wait": "Once the job is over, each can be regenerated.",
     "segment_waiting": "to be spoken",
     "segment_running": "is being spoken …",
     "segment_done": "spoken",
     "capped": "cut off",
-    "regenerate": "Anew",
-    "regenerate_one": "Speak segment {n} anew",
+    "regenerate": "Regenerate",
+    "regenerate_one": "Regenerate segment {n}",
     # History
     "search": "Search titles and scripts",
     "states": "State",

@@ -84,6 +84,7 @@ ZH = {
     "disclaimer": "每段录音开头都会说：“{said}”",
     "generate": "生成",
     "generate_help": "Ctrl + Enter。可以关闭页面，工作室会继续生成。",
+    "minutes_used": "项目今天已用 {used} 分钟，共 {most} 分钟。",
     # Batch
     "batch_title": "{n} 份稿件",
     "batch_help": "每份稿件成为一个任务，使用当前设置；同名说话人使用当前为其选择的音色。",
@@ -91,9 +92,10 @@ ZH = {
     "batch_go": "生成",
     "batch_go_n": "生成 {n} 份",
     # Jobs
-    "now": "进行中",
+    "now": "最近",
     "now_all": "查看全部历史",
     "progress": "进度",
+    "told": "{title}：{state}",
     "stop": "停止",
     "retry": "重试",
     "segments": "片段",
@@ -123,7 +125,7 @@ ZH = {
     "doing_gpu_released": "GPU 暂时让给了别的任务。",
     "doing_yielded": "其他人等得更久，先让他们。",
     "doing_taken_over": "任务曾被中断，将从中断处继续。",
-    "doing_eta": "预计还需{time}。",
+    "doing_eta": "预计还需 {time}。",
     "doing_begins": "即将开始……",
     "doing_speaks": "已生成 {at}，共约 {total}。",
     "doing_segment": "第 {n} / {m} 个片段：已生成 {at}，共约 {total}。",
