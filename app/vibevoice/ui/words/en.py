@@ -82,7 +82,7 @@ EN = {
     "seed_help": "The same seed, script and voices make the same speech.",
     "one_take": "In one take",
     "one_take_help": (
-        "No joins between segments. A voice may drift after several minutes, and nothing can be spoken anew "
+        "No joins between segments. A voice may drift after several minutes, and nothing can be regenerated "
         "but the whole."
     ),
     "steps": "Denoising steps:",
@@ -143,7 +143,7 @@ EN = {
     "doing_segment": "Segment {n} of {m}: {at} of about {total} spoken.",
     "doing_again": "Regenerating segment {n}; until then you hear the take before.",
     "doing_capped": (
-        "Cut off in segment {n}: the model did not come to an end there. Speak it anew, or shorten the "
+        "Cut off in segment {n}: the model did not come to an end there. Regenerate it, or shorten the "
         "script."
     ),
     "doing_cancelled": "Stopped before it was spoken.",
@@ -218,7 +218,7 @@ EN = {
     "error_job_not_found": "This job is no longer there; it may have been deleted.",
     "error_voice_not_found": "This voice is no longer there; choose another one.",
     "error_conflict": "That is not possible in the job’s present state.",
-    "error_sound_damaged": "Sound of this job was lost on the disk; speak the segment anew.",
+    "error_sound_damaged": "Sound of this job was lost on the disk; regenerate the segment.",
     "error_encoding_failed": "The sound could not be encoded; try another format.",
     "error_generation_failed": "The speech failed. Try again; if it happens again, tell operations.",
     "error_invalid_voice": "The recording cannot be used as a voice.",
