@@ -13,7 +13,7 @@ from .settings import Settings
 log = logging.getLogger(__name__)
 # Whoever asks for the status is told of changes within LEAST_S; a store without news is asked after LOOK_S.
 LEAST_S, LOOK_S = 0.1, 5.0
-SWEEP_S = 300.0
+FIRST_S, SWEEP_S = 10.0, 300.0
 DAY_S = 86400.0
 
 
@@ -44,9 +44,11 @@ class Upkeep:
 
     async def sweep(self) -> None:
         """Throw away what is too old or too much, every few minutes; the studios of a project not at once."""
+        pause = FIRST_S
         while True:
-            await asyncio.sleep(SWEEP_S * random.uniform(0.5, 1.0))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             await asyncio.to_thread(self._sweep)
+            pause = SWEEP_S
 
     def _look(self) -> None:
         store, before = self._store, self.broken_since

@@ -7,8 +7,9 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
-from running import APP
+from running import APP, Process, wait_for
 from vibevoice import logs
 
 log = logging.getLogger("vibevoice.test")
@@ -84,3 +85,17 @@ def test_the_engines_process_writes_as_the_studio_does(format: str, first: str) 
         env={"PYTHONPATH": str(APP), logs.VARIABLE: format}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert ended.stderr.startswith(first)
+
+
+def test_a_studio_logs_whose_job_it_spoke_and_none_of_its_words(start: Callable[..., Process]) -> None:
+    with start() as studio:
+        studio.wait_until("/health/ready", 200)
+        job = studio.submit("Speaker 1: Marmalade.", title="Quince")
+        wrong = {"input": "Speaker 1: [pause:1s Medlar."}
+        assert httpx.post(f"{studio.url}/v1/jobs", json=wrong).status_code == 400
+        wait_for(lambda: studio.job(job)["state"] == "done")
+        studio.process.terminate()
+        _, errors = studio.end()
+    said = [json.loads(line) for line in errors.splitlines()]
+    assert any(line.get("job") == job and line.get("state") == "done" for line in said)
+    assert not any(word in errors for word in ("Marmalade", "Quince", "Medlar"))
