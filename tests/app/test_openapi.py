@@ -49,8 +49,26 @@ OPERATIONS = (
     "POST /v1/jobs/{id}/segments/{n}/regenerate",
     "GET /v1/me",
 )
+NOTHING_WRONG = (
+    "GET /v1/models",
+    "GET /v1/models/{name}",
+    "GET /v1/audio/voices",
+    "GET /v1/audio/voices/{id}",
+    "DELETE /v1/audio/voices/{id}",
+    "GET /v1/jobs/{id}",
+    "DELETE /v1/jobs/{id}",
+    "GET /v1/jobs/{id}/script",
+    "GET /v1/jobs/{id}/events",
+    "GET /v1/jobs/{id}/segments",
+    "POST /v1/jobs/{id}/cancel",
+    "POST /v1/jobs/{id}/retry",
+    "GET /v1/me",
+)
+"""Whatever is sent there fits the document: they have no fields but names, and a name may be any text."""
+RUNS = [(name, GenerationMode.POSITIVE) for name in OPERATIONS] + [
+    (name, GenerationMode.NEGATIVE) for name in OPERATIONS if name not in NOTHING_WRONG
+]
 CASES = 2000
-MODES = tuple(GenerationMode)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -108,8 +126,7 @@ def test_every_error_in_the_document_is_the_envelope(document: dict[str, Any]) -
                 assert schema == {"$ref": "#/components/schemas/Envelope"}
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize(("name", "mode"), RUNS, ids=lambda part: getattr(part, "value", part))
 def test_each_operation_answers_as_the_document_says(
     studio: Running, document: dict[str, Any], job: str, name: str, mode: GenerationMode
 ) -> None:
@@ -121,7 +138,7 @@ def test_each_operation_answers_as_the_document_says(
 
     @given(case=operation.as_strategy(generation_mode=mode), address=addresses)
     @hypothesis_settings(
-        max_examples=-(-CASES // (len(OPERATIONS) * len(MODES))),
+        max_examples=-(-CASES // len(RUNS)),
         derandomize=True,
         database=None,
         deadline=None,

@@ -47,6 +47,13 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
         if answers.pop("422", None):
             answers |= {status: answer for status, answer in wrong.items() if status not in answers}
         answers |= {status: answer for status, answer in everywhere.items() if status not in answers}
+        for status, answer in answers.items():
+            if int(status) >= 400:
+                # FastAPI gives errors the media type of the route's good answers.
+                answer |= _response({})
+            elif "text/event-stream" in answer.get("content", {}):
+                # A schema would be taken for that of each event.
+                answer["content"]["text/event-stream"] = {}
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _given(parameter["schema"])
     return made

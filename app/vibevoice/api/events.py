@@ -23,7 +23,7 @@ HEADERS = {"Cache-Control": "no-cache, no-transform", "X-Accel-Buffering": "no"}
 EVENTS = {
     200: {
         "description": "Events, with `id`, `event` and `data` (JSON). Comments in between are heartbeats.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"text/event-stream": {}},
     }
 }
 # The store changes with every bit of sound; nobody sees more than a few changes in a second.

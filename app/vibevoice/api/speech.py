@@ -77,8 +77,7 @@ SPEECH: Answers = {
     200: {
         "description": "The speech, as it is spoken; with stream_format sse: events speech.audio.delta "
         "(`audio`: base64), then speech.audio.done (`usage`: characters read, frames spoken) or `error`.",
-        "content": {each.media_type: _BINARY for each in FORMATS.values()}
-        | {"text/event-stream": {"schema": {"type": "string"}}},
+        "content": {each.media_type: _BINARY for each in FORMATS.values()} | {"text/event-stream": {}},
         "headers": _HEADERS,
     }
 }
