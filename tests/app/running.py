@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -128,6 +129,8 @@ class Process:
     def __init__(self, port: int, metrics_port: int, **variables: object) -> None:
         self.url, self.metrics_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{metrics_port}"
         given = {f"VV_{name.upper()}": str(value) for name, value in variables.items()}
+        # A file: nobody reads a pipe before the end, and a full one would stop the studio.
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-m", "vibevoice"],
             env={
@@ -139,16 +142,19 @@ class Process:
                 "VV_DEVICE": "cpu",
                 **given,
             },
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=self._errors,
         )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once."""
         self.process.kill()
-        self.process.communicate()
+        self.process.wait()
 
     def status(self, path: str) -> int:
         """Of a GET, 0 while nobody listens."""
@@ -159,7 +165,7 @@ class Process:
 
     def wait_until(self, path: str, status: int) -> None:
         wait_for(lambda: self.process.poll() is not None or self.status(path) == status)
-        assert self.process.poll() is None, self.process.communicate()[1]
+        assert self.process.poll() is None, self.errors
 
     def says(self) -> dict[str, str | int]:
         """The studio's status; empty while nobody listens."""
@@ -171,7 +177,7 @@ class Process:
     def reach(self, engine: str) -> None:
         """Wait until its engine has this state."""
         wait_for(lambda: self.process.poll() is not None or self.says().get("engine") == engine)
-        assert self.process.poll() is None, self.process.communicate()[1]
+        assert self.process.poll() is None, self.errors
 
     def submit(self, script: str, **fields: object) -> str:
         """A job's id."""
@@ -184,5 +190,10 @@ class Process:
 
     def end(self) -> tuple[int, str]:
         """Exit code and standard error, once it has ended by itself."""
-        _, errors = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, errors
+        return self.process.wait(PATIENCE_S), self.errors
+
+    @property
+    def errors(self) -> str:
+        """Its standard error so far."""
+        # Where it writes next is not moved.
+        return os.pread(self._errors.fileno(), 2**24, 0).decode(errors="replace")

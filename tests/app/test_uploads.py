@@ -11,6 +11,7 @@ import time
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -287,8 +288,9 @@ def patched(content: bytes, mark: bytes, offset: int, value: bytes) -> bytes:
     return content[:at] + value + content[at + len(value) :]
 
 
+@cache
 def silence(hours: int, *options: str) -> bytes:
-    return ffmpeg("-f", "lavfi", "-i", f"anullsrc=r=48000:cl=stereo:d={3600 * hours}", *options, "pipe:1")
+    return ffmpeg("-f", "lavfi", "-i", f"anullsrc=r=8000:cl=mono:d={3600 * hours}", *options, "pipe:1")
 
 
 def zipped() -> bytes:
