@@ -68,6 +68,9 @@ class Settings(BaseModel):
     steps: int | None = Field(
         None, ge=1, le=1000, description="Denoising steps for each frame; None: the checkpoint's own."
     )
+    dtype: Literal["bfloat16", "float32", "float64"] | None = Field(
+        None, description="Of the model's numbers; None: bfloat16 on a GPU, float32 on a CPU."
+    )
     solver: Literal["dpmsolver++", "sde-dpmsolver++"] | None = Field(
         None,
         description="How noise becomes speech: dpmsolver++, or sde-dpmsolver++ (fresh noise in each step, "

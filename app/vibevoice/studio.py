@@ -72,6 +72,7 @@ class Studio:
             streams=settings.streams,
             steps=settings.steps,
             solver=settings.solver,
+            dtype=settings.dtype,
             kv_bytes=settings.kv_memory,
         )
         patience = Patience(stall_s=settings.stall_s)

@@ -1,0 +1,156 @@
+"""Fifty times something is killed, and nobody who listens to what was spoken can tell."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from engines import reach, started
+from jobbing import Sound, assert_same, seeds_of, sound_of, talk, undisturbed
+from running import Process, children, free_ports, process_state, wait_for
+from vibevoice.engine import Setup
+from vibevoice.jobs.model import Job
+from vibevoice.jobs.store import Store
+
+ENGINE_KILLS, WEB_KILLS, MOMENTS = 30, 20, 20261125
+LEASE_S = 2
+# So many jobs are under way or wait for as long as things are killed; each has four segments with pauses.
+UNDER_WAY, SEGMENTS, SEEDS = 4, 4, 3
+
+
+class Studio:
+    """`python -m vibevoice`, which somebody starts again whenever it is gone, as Docker does."""
+
+    def __init__(self, slot: int, **variables: object) -> None:
+        self._variables = {"slot": slot, "streams": 2, "lease_s": LEASE_S, "drain_s": 0, **variables}
+        self.start()
+
+    def start(self) -> None:
+        """One more."""
+        self.process = Process(*free_ports(), **self._variables)
+
+    @property
+    def pid(self) -> int:
+        return self.process.process.pid
+
+    @property
+    def engine(self) -> int | None:
+        """Its engine's process, if there is one just now."""
+        return next((child for child in children(self.pid) if _is_engine(child)), None)
+
+    def kill_web(self) -> None:
+        """Kill it, see that its engine does not outlive it nor keep the GPU, and start another."""
+        engine = self.engine
+        self.process.kill()
+        if engine:
+            wait_for(lambda: process_state(engine) == "")
+        self.start()
+
+    def kill_engine(self) -> None:
+        """Kill its engine's process, as soon as there is one."""
+        wait_for(lambda: self.engine is not None)
+        os.kill(self.engine or 0, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """In order; nothing of it is left."""
+        self.process.wait_until("/health/ready", 200)
+        engine = self.engine
+        self.process.process.terminate()
+        assert self.process.end()[0] == 0
+        assert engine is None or process_state(engine) == ""
+
+
+def _is_engine(process: int) -> bool:
+    try:
+        return b"vibevoice.engine" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+@contextmanager
+def two_studios(**variables: object) -> Iterator[list[Studio]]:
+    """Of one project, each with a GPU of its own. Nothing of them is left behind."""
+    studios = [Studio(slot, **variables) for slot in range(2)]
+    try:
+        yield studios
+        for studio in studios:
+            studio.stop()
+    finally:
+        for studio in studios:
+            studio.process.kill()
+
+
+def audio_s(store: Store) -> float:
+    """Of all jobs, what is on the disk."""
+    return sum(job.audio_s for job in store.list(limit=1000))
+
+
+def keep_busy(store: Store, jobs: list[Job]) -> None:
+    """Hand in more, so that there is always something to lose."""
+    while store.running() + store.waiting() < UNDER_WAY:
+        jobs += store.submit([talk(SEGMENTS, seed=len(jobs) % SEEDS)], "ana")
+
+
+def killed(studios: list[Studio], store: Store, dice: random.Random) -> list[Job]:
+    """Kill engines and web processes at random moments of their work; the jobs."""
+    jobs: list[Job] = []
+    kills = ["engine"] * ENGINE_KILLS + ["web"] * WEB_KILLS
+    dice.shuffle(kills)
+    for kill in kills:
+        keep_busy(store, jobs)
+        before = audio_s(store)
+        # Three deaths without a word in between are held against the script: somebody has to get on.
+        wait_for(lambda before=before: audio_s(store) > before)
+        time.sleep(dice.uniform(0, 0.3))
+        studio = dice.choice(studios)
+        if kill == "web":
+            studio.kill_web()
+        else:
+            studio.kill_engine()
+    return jobs
+
+
+def assert_written_once(store: Store, job: Job) -> None:
+    """Each piece has a file of its own, with all that was saved of it, under a lease of its own."""
+    for segment in job.segments:
+        take = segment.heard
+        assert take
+        epochs = [piece.epoch for piece in take.pieces]
+        assert epochs == sorted(set(epochs))
+        for piece in take.pieces:
+            path = store.piece_path(job.id, segment.n, take.number, piece.epoch, "pcm")
+            assert path.stat().st_size >= 2 * piece.samples
+
+
+def test_fifty_kills_cost_no_job_a_sample(checkpoint: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path / "data")
+    variables = {
+        "model_dir": checkpoint,
+        "lock_dir": tmp_path,
+        "data_dir": tmp_path / "data",
+        "dtype": "float64",
+        "kv_memory": "64MiB",
+        "disk_reserve": "1MiB",
+    }
+    with two_studios(**variables) as studios:
+        jobs = killed(studios, store, random.Random(MOMENTS))
+        wait_for(lambda: all(store.get(job.id).final for job in jobs))
+    expected = spoken_in_peace(checkpoint, tmp_path, [store.get(job.id) for job in jobs[:SEEDS]])
+    interrupted = 0
+    for job in (store.get(job.id) for job in jobs):
+        assert_same(sound_of(store, job), expected[job.seed])
+        assert_written_once(store, job)
+        interrupted += any(len(segment.heard.pieces) > 1 for segment in job.segments if segment.heard)
+    assert interrupted >= len(jobs) // 4, "most kills hit nothing"
+
+
+def spoken_in_peace(checkpoint: Path, folder: Path, jobs: list[Job]) -> dict[int, Sound]:
+    """By seed."""
+    setup = Setup(checkpoint, "cpu", lock_dir=folder, streams=2, kv_bytes=2**26, dtype="float64")
+    with started(setup) as engine:
+        reach(engine, "ready")
+        return {job.seed: np.concatenate(undisturbed(engine, job, seeds_of(job))) for job in jobs}
