@@ -17,6 +17,8 @@ from .model import Job, RunnerState
 ID = re.compile(r"job_[A-Za-z0-9]{24}")
 # Runners beat every second or so.
 ALIVE_S = 5.0
+# A commit takes some tens of kilobytes; a few of them tell of all jobs that they wait.
+SPARE, SPARE_BYTES = "spare", 2**20
 
 
 class Base:
@@ -54,6 +56,18 @@ class Base:
         with disk_errors(self.folder):
             disk = os.statvfs(self.folder)
         return disk.f_bavail * disk.f_frsize - reserve
+
+    def keep_spare(self) -> None:
+        """Hold a little of the disk, for the day on which there is nothing else left. Raises StoreError."""
+        path = self.folder / SPARE
+        with disk_errors(path), path.open("ab") as file:
+            if file.tell() < SPARE_BYTES:
+                os.posix_fallocate(file.fileno(), 0, SPARE_BYTES)
+
+    def spend_spare(self) -> None:
+        """Give it up, so that a full disk still takes word of why jobs wait."""
+        with disk_errors(self.folder / SPARE):
+            (self.folder / SPARE).unlink(missing_ok=True)
 
     def beat(self, state: RunnerState) -> None:
         """Say that a runner is alive; every second or so."""

@@ -167,6 +167,8 @@ class Runner:
         now = time.monotonic()
         if error.full:
             self._stop_for_space(now, str(error))
+            with suppress(StoreError):
+                self._store.spend_spare()
             # It takes not even what is ready to be written.
             self._hands.forget_unsaved(DISK_FULL)
         elif not self.paused:
@@ -184,7 +186,9 @@ class Runner:
             self._stop_for_space(now, f"{free} bytes are free, {self._reserve} are to be left")
             for speaking in self._hands:
                 speaking.go(DISK_FULL)
-        elif self.paused == "disk_full" and now - self._stopped >= FULL_S:
+            return
+        self._store.keep_spare()
+        if self.paused == "disk_full" and now - self._stopped >= FULL_S:
             log.info("The disk has room again")
             self.paused = ""
 
