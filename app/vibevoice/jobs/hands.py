@@ -59,6 +59,8 @@ class Hands:
         self._held: dict[str, Speaking] = {}
         self._accounted = time.monotonic()
         self._sound_s = self._stream_s = 0.0
+        # Of whole segments: how long they were expected to be, and were.
+        self._expected_s = self._heard_s = 0.0
 
     def __len__(self) -> int:
         return len(self._held)
@@ -68,8 +70,14 @@ class Hands:
 
     @property
     def pace(self) -> float:
-        """Seconds of sound that a stream makes in a second, of late; 0: not known yet."""
-        return self._sound_s / self._stream_s if self._stream_s >= 1 else 0.0
+        """Seconds of expected sound that a stream makes in a second, of late; 0: not known yet.
+
+        Of what was expected: where speech is longer than its script made believe, all will take longer.
+        """
+        if self._stream_s < 1:
+            return 0.0
+        believed = self._expected_s / self._heard_s if self._heard_s else 1.0
+        return self._sound_s / self._stream_s * believed
 
     def take(self, job: Job) -> Speaking:
         """A job has been claimed."""
@@ -211,6 +219,10 @@ class Hands:
                 raise AssertionError(f"a stream ended with {type(error).__name__}")
 
     def _segment(self, speaking: Speaking, job: Job) -> None:
+        segment = job.segments[speaking.n or 0]
+        if segment.heard:
+            self._expected_s += segment.estimate_s
+            self._heard_s += segment.heard.seconds
         speaking.next_segment(job)
         self._tell(RunnerEvent("segment", job))
 

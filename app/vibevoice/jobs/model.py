@@ -216,4 +216,4 @@ class RunnerState:
     """Jobs that it can speak at once; 0 while it takes none."""
     running: int
     pace: float
-    """Seconds of sound that one stream makes in a second, of late; 0: not known yet."""
+    """Seconds of expected sound that one stream makes in a second, of late; 0: not known yet."""
