@@ -1,6 +1,7 @@
 """A tiny checkpoint of the real architecture, made once, and a studio that serves it on the loopback."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "OMP_
 
 from checkpoints import checkpoint, lively
 from running import Process, Running, Stopped, free_ports, wait_for
+from vibevoice.jobs.store import Store
 from vibevoice.settings import Settings
 
 __all__ = ["checkpoint", "lively"]
@@ -44,6 +46,17 @@ def running(settings: Settings) -> Iterator[Running]:
     with Running(settings) as studio:
         wait_for(lambda: studio.studio.engine.state == "ready")
         yield studio
+
+
+@pytest.fixture
+def clock() -> Callable[[], float]:
+    """Of `store`; a module whose tests move time has one of its own."""
+    return time.time
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Callable[[], float]) -> Store:
+    return Store(tmp_path, clock)
 
 
 @pytest.fixture

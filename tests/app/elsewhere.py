@@ -5,10 +5,10 @@ What is handed in is spoken by the test, as another studio of the project would 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pytest
 from door_keeper import Clock, DoorKeeper
 from running import Running
 from storing import LEASE_S, Speaker
@@ -79,8 +79,9 @@ class Elsewhere:
 
 
 @contextmanager
-def elsewhere(settings: Settings, data: Path, locks: Path, **changes: object) -> Iterator[Elsewhere]:
-    """Such a studio, with a folder of its own."""
+def elsewhere(settings: Settings, folders: pytest.TempPathFactory, **changes: object) -> Iterator[Elsewhere]:
+    """Such a studio, with folders of its own."""
+    data, locks = folders.mktemp("data"), folders.mktemp("locks")
     lock = open_lock(locks / "slot-0.lock")
     assert try_lock(lock)
     own = {"door_key": KEEPER.public_key, "data_dir": data, "lock_dir": locks, "slot": 0, **changes}

@@ -24,6 +24,11 @@ def say(script: str = SHORT, seed: int | None = 1, **changes: Any) -> Generation
     return replace(Generation(parse(script).turns, seed=seed), **changes)
 
 
+def exact(checkpoint: Path, locks: Path) -> Setup:
+    """Two streams at once; float64, so that what should be equal can be told from what is alike."""
+    return Setup(checkpoint, "cpu", lock_dir=locks, streams=2, kv_bytes=2**26, dtype="float64")
+
+
 def reach(engine: Engine, state: State) -> None:
     """Wait until the engine is in a state; fails if it failed instead."""
     wait_for(lambda: engine.state in (state, "failed"))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines import LONG, PEAK, SHORT, difference, reach, say, sound, started
+from engines import LONG, PEAK, SHORT, difference, exact, reach, say, sound, started
 from running import APP, Stopped, process_state, wait_for
 from vibevoice.engine import (
     Cancelled,
@@ -35,7 +35,7 @@ from vibevoice.script import Turn
 def setup(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Setup:
     """float64, so that what should be equal can be told from what is alike."""
     locks = tmp_path_factory.mktemp("locks")
-    return Setup(checkpoint, "cpu", lock_dir=locks, streams=2, kv_bytes=2**26, dtype="float64")
+    return exact(checkpoint, locks)
 
 
 @pytest.fixture(scope="module")

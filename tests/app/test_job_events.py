@@ -16,8 +16,7 @@ from vibevoice.settings import Settings
 
 @pytest.fixture(scope="module")
 def module(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    folders = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("locks")
-    with elsewhere(settings, *folders) as studio:
+    with elsewhere(settings, tmp_path_factory) as studio:
         yield studio
 
 
@@ -100,8 +99,7 @@ def test_nobody_elses_job_has_events(studio: Elsewhere) -> None:
 def test_listeners_are_told_when_the_studio_stops(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folders = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("locks")
-    with elsewhere(settings, *folders) as leaving:
+    with elsewhere(settings, tmp_path_factory) as leaving:
         leaving.ana.hands_in()
         listening = Listening(leaving.ana, f"{JOBS}/events")
         wait_for(lambda: bool(listening.events))

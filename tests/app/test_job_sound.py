@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,6 @@ from vibevoice.jobs.model import Job
 from vibevoice.jobs.sound import BLOCK, live, whole
 from vibevoice.jobs.store import Damaged, NoSuchJob, Store
 from vibevoice.jobs.watch import Watch
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
 
 
 def listen(

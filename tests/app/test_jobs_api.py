@@ -14,8 +14,7 @@ SCRIPT = "Ana: Hello there.\nLi: Hi, Ana!"
 
 @pytest.fixture(scope="module")
 def module(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    folders = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("locks")
-    with elsewhere(settings, *folders, jobs_waiting=5, job_minutes=10) as studio:
+    with elsewhere(settings, tmp_path_factory, jobs_waiting=5, job_minutes=10) as studio:
         yield studio
 
 

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from engines import reach, started
+from engines import exact, reach, started
 from jobbing import Sound, assert_same, seeds_of, sound_of, talk, undisturbed
 from running import Process, children, free_ports, process_state, wait_for
-from vibevoice.engine import Setup
 from vibevoice.jobs.model import Job
 from vibevoice.jobs.store import Store
 
@@ -150,7 +149,6 @@ def test_fifty_kills_cost_no_job_a_sample(checkpoint: Path, tmp_path: Path) -> N
 
 def spoken_in_peace(checkpoint: Path, folder: Path, jobs: list[Job]) -> dict[int, Sound]:
     """By seed."""
-    setup = Setup(checkpoint, "cpu", lock_dir=folder, streams=2, kv_bytes=2**26, dtype="float64")
-    with started(setup) as engine:
+    with started(exact(checkpoint, folder)) as engine:
         reach(engine, "ready")
         return {job.seed: np.concatenate(undisturbed(engine, job, seeds_of(job))) for job in jobs}

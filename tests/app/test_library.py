@@ -1,7 +1,6 @@
 """Voices that people keep: theirs, exact, and gone when they say so."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +13,8 @@ from vibevoice.voices import check, content_hash
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path, Clock())
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engines import reach, stand_in, started
+from engines import exact, reach, stand_in, started
 from jobbing import (
     WORDS,
     assert_same,
@@ -23,7 +23,7 @@ from jobbing import (
 )
 from running import wait_for
 from storing import Speaker
-from vibevoice.engine import Engine, Setup
+from vibevoice.engine import Engine
 from vibevoice.jobs.store import NoSuchJob, Store
 from vibevoice.script import Turn
 from vibevoice.voices import SAMPLE_RATE
@@ -33,18 +33,10 @@ LONG = WORDS + " " + WORDS
 
 @pytest.fixture(scope="module")
 def engine(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """Two at once; float64, so that what should be equal can be told from what is alike."""
-    locks = tmp_path_factory.mktemp("locks")
-    setup = Setup(checkpoint, "cpu", lock_dir=locks, streams=2, kv_bytes=2**26, dtype="float64")
-    with started(setup) as engine:
+    with started(exact(checkpoint, tmp_path_factory.mktemp("locks"))) as engine:
         reach(engine, "ready")
         yield engine
         assert engine.idle
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
 
 
 def test_a_job_is_spoken_segment_by_segment_each_going_on_from_the_one_before(

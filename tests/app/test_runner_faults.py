@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import reach, stand_in, started
+from engines import exact, reach, stand_in, started
 from jobbing import Gate, assert_undisturbed, at_work, ended, spoken_some, submitted, talk
 from running import Stopped, wait_for
 from vibevoice.engine import Engine, Setup
@@ -22,7 +22,7 @@ LEASE_S = 1.0
 @pytest.fixture(scope="module")
 def setup(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Setup:
     locks = tmp_path_factory.mktemp("locks")
-    return Setup(checkpoint, "cpu", lock_dir=locks, streams=2, kv_bytes=2**26, dtype="float64")
+    return exact(checkpoint, locks)
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +37,6 @@ def engine(shared: Engine) -> Engine:
     shared.wake()
     reach(shared, "ready")
     return shared
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
 
 
 def pieces(job: Job) -> int:

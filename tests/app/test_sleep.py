@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines import LONG, PEAK, difference, reach, say, sound, started
+from engines import LONG, PEAK, difference, exact, reach, say, sound, started
 from running import process_state, wait_for
 from vibevoice.audio import Samples
 from vibevoice.engine import Cancelled, Engine, Event, Generation, NotReady, Setup, Stream
@@ -22,7 +22,7 @@ NINETY_MINUTES = 40_500
 @pytest.fixture(scope="module")
 def setup(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Setup:
     locks = tmp_path_factory.mktemp("locks")
-    return Setup(checkpoint, "cpu", lock_dir=locks, streams=2, kv_bytes=2**26, dtype="float64")
+    return exact(checkpoint, locks)
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,7 @@ FRAMES = 12_000
 
 @pytest.fixture(scope="module")
 def studio(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    folders = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("locks")
-    with elsewhere(settings, *folders) as studio:
+    with elsewhere(settings, tmp_path_factory) as studio:
         yield studio
 
 

@@ -1,7 +1,6 @@
 """What whoever submits, looks and changes their mind is promised of the job store."""
 
 import re
-from pathlib import Path
 
 import pytest
 from storing import Clock, Speaker, alive, claim, done, files, heard, new_job, submit
@@ -19,11 +18,6 @@ from vibevoice.jobs.store import (
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Store:
-    return Store(tmp_path, clock)
 
 
 # --- submitting --------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from storing import LEASE_S, Clock, Speaker, claim, files, frames_of, heard, submit
@@ -15,11 +14,6 @@ from vibevoice.jobs.watch import Watch
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Store:
-    return Store(tmp_path, clock)
 
 
 @pytest.fixture

@@ -19,11 +19,6 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Store:
-    return Store(tmp_path, clock)
-
-
 def sweep(
     store: Store, older_than_s: float = 30 * DAY_S, most_bytes: int = 2**40, reserve: int = 0
 ) -> list[str]:

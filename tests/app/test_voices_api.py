@@ -17,8 +17,7 @@ AGREED = "Ana agreed on 1 May."
 
 @pytest.fixture(scope="module")
 def module(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Elsewhere]:
-    folders = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("locks")
-    with elsewhere(settings, *folders) as studio:
+    with elsewhere(settings, tmp_path_factory) as studio:
         yield studio
 
 
