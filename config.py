@@ -4,7 +4,12 @@ import sys
 
 from pyinfra import config
 
-from steps.commandline import check, exit_with_an_error_on_interrupt, keep_tracebacks_for_bugs
+from steps.commandline import (
+    answer_for_themselves,
+    check,
+    exit_with_an_error_on_interrupt,
+    keep_tracebacks_for_bugs,
+)
 from steps.order import follow_the_file
 from steps.ssh import use_prompt_transport
 
@@ -17,4 +22,5 @@ follow_the_file()
 use_prompt_transport()
 exit_with_an_error_on_interrupt()
 keep_tracebacks_for_bugs()
+answer_for_themselves(sys.argv[1:])
 check(sys.argv[1:])

@@ -39,6 +39,33 @@ def exit_with_an_error_on_interrupt() -> None:
     signal.signal(signal.SIGINT, interrupted)
 
 
+# Commands that only look: nothing is to be confirmed.
+LOOKS = ("status", "drift", "logs", "smoke")
+
+
+def end_with(code: int) -> None:
+    """Have the run end with this exit code, where no host fails (that is 1)."""
+    global _code
+    _code = code
+
+
+_code = 0
+
+
+def answer_for_themselves(arguments: Sequence[str]) -> None:
+    """Let commands of ops/ choose their exit code, and those that only look go ahead without a question."""
+    from pyinfra import state
+    from pyinfra.context import ctx_state
+    from pyinfra_cli import cli
+
+    def leave() -> NoReturn:
+        sys.exit(1 if ctx_state.isset() and state.failed_hosts else _code)
+
+    cli._exit = leave
+    if any(argument.endswith(f"ops/{name}.py") for argument in arguments for name in LOOKS):
+        cli._do_confirm = lambda msg: True
+
+
 def keep_tracebacks_for_bugs() -> None:
     """Let a host that fails while an operation looks at it be told of once, in words.
 

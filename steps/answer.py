@@ -1,0 +1,52 @@
+"""What a command of ops/ answers: tables to read or, with `--data json=1`, one JSON object, on standard output.
+
+pyinfra's own messages go to standard error, so that `… ops/status.py --data json=1 2>/dev/null | jq` works.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyinfra import host, state
+from rich.console import Console
+from rich.table import Table
+
+from steps.commandline import end_with
+
+__all__ = ["Rows", "asks_for_json", "end_with", "first", "say", "table"]
+
+Rows = Sequence[Sequence[str]]
+
+
+def asks_for_json() -> bool:
+    """Whether the operator wants JSON (`--data json=1`)."""
+    return str(host.data.get("json") or "0") not in ("0", "false", "no")
+
+
+def first() -> bool:
+    """True on exactly one host of the run: what is said once for all is said there."""
+    return next(iter(state.inventory.get_active_hosts())) is state.inventory.get_host(host.name)
+
+
+def table(title: str, columns: Sequence[str], rows: Rows) -> Table:
+    """A plain table, its title above it; a cell is text, never markup."""
+    made = Table(*columns, title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        made.add_row(*(cell.replace("[", r"\[") for cell in row))
+    return made
+
+
+def say(tables: Sequence[Table | str], answer: Mapping[str, Any]) -> None:
+    """Print the tables, an empty line between them; or `answer`, where JSON was asked for."""
+    if asks_for_json():
+        print(json.dumps(answer, indent=2, default=str), flush=True)
+        return
+    console = Console(file=sys.stdout, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    for place, one in enumerate(tables):
+        if place:
+            console.print()
+        console.print(one)
+    sys.stdout.flush()
