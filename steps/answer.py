@@ -1,4 +1,4 @@
-"""What a command of ops/ answers: tables to read or, with `--data json=1`, one JSON object, on standard output.
+"""What a command of ops/ answers: tables, or with `--data json=1` one JSON object, on standard output.
 
 pyinfra's own messages go to standard error, so that `… ops/status.py --data json=1 2>/dev/null | jq` works.
 """

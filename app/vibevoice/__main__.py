@@ -15,6 +15,8 @@ def _leave(sig: int, frame: FrameType | None) -> None:
 
 # As process 1 of a container this is deaf to SIGTERM until it says otherwise, and the imports take seconds.
 signal.signal(signal.SIGTERM, _leave)
+# It has no GPU to lend yet.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 def main() -> int:
@@ -52,7 +54,9 @@ def main() -> int:
         log.error("%s. VV_DATA_DIR must name a folder that this user may write.", error)
         return 1
     start_http_server(settings.metrics_port, settings.host, registry(studio))
-    Server(Limits(mount(application(studio), studio), studio), studio).run()
+    server = Server(Limits(mount(application(studio), studio), studio), studio)
+    signal.signal(signal.SIGUSR1, server.lend)
+    server.run()
     code = 1 if studio.lost else 0
     logging.shutdown()
     if not studio.engine.join(1.0):

@@ -48,6 +48,10 @@ class Server(uvicorn.Server):
         """Called by uvicorn's signal handlers, and never passed on: a drained stop is a success."""
         self._loop.call_soon_threadsafe(self._stop, sig)
 
+    def lend(self, sig: int, frame: FrameType | None) -> None:
+        """For SIGUSR1: a rollout asks for the GPU, for the studio that is to take this one's place."""
+        self.studio.lend()
+
     def _stop(self, sig: int) -> None:
         if self._stopping is not None:
             log.warning("Signal %s again: stopping at once", sig)

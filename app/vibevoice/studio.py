@@ -179,6 +179,11 @@ class Studio:
         self.runner.start()
         self._tasks = [asyncio.create_task(work) for work in (self.upkeep.look(), self.upkeep.sweep())]
 
+    def lend(self) -> None:
+        """Let another studio have the GPU; jobs are taken as before. For any thread."""
+        if not self._draining:
+            self.runner.lend()
+
     async def drain(self) -> None:
         """Say 'not ready', take all until the proxies have noticed, hand the jobs over, end the answers."""
         self._draining = True

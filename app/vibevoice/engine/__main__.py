@@ -51,6 +51,7 @@ def _serve(options: argparse.Namespace, inbox: "queue.SimpleQueue[FromWeb]", out
 
     from .batch import Batch
     from .checkpoint import choose, gpu_uuid, load
+    from .probe import speak
     from .scheduler import Scheduler
 
     imported = time.monotonic()
@@ -66,9 +67,13 @@ def _serve(options: argparse.Namespace, inbox: "queue.SimpleQueue[FromWeb]", out
     except ValueError as error:
         # Memory, solver or steps: the settings', or the checkpoint's own.
         raise CheckpointError(str(error)) from error
+    built = time.monotonic()
+    speak(batch)
     log.info(
-        "Ready on %s: imports %.1f s, waited %.1f s for the GPU, weights %.1f s, memory and graphs %.1f s",
-        device, imported - began, locked - imported, loaded - locked, time.monotonic() - loaded,
+        "Ready on %s: imports %.1f s, waited %.1f s for the GPU, weights %.1f s, memory and graphs %.1f s, "
+        "a first word %.1f s",
+        device, imported - began, locked - imported, loaded - locked, built - loaded,
+        time.monotonic() - built,
     )  # fmt: skip
     ready = Ready(
         weights=batch.weights,

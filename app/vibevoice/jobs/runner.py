@@ -77,7 +77,7 @@ class Runner:
         self._wake = threading.Event()
         self._hands = Hands(store, engine, self._wake.set, self._saved, self._tell)
         self._keep_s = min(KEEP_S, lease_s / RENEWALS)
-        self._poked = self._short = False
+        self._poked = self._short = self._lending = False
         self._drain_until: float | None = None
         self._kept = -math.inf
         # When there last was a job and a GPU, when the disk had no room, when the store did all it was asked.
@@ -102,6 +102,15 @@ class Runner:
     def running(self) -> int:
         """Jobs in its hands."""
         return len(self._hands)
+
+    def lend(self) -> None:
+        """Hand all jobs over and give the GPU up, until whoever waits for it is done with it. Does not wait.
+
+        For the moment in which another studio takes this one's place, or tries to.
+        """
+        log.info("The GPU is lent: jobs are handed over, and the engine gets in line behind whoever waits")
+        self._lending = True
+        self.poke()
 
     def drain(self, patience_s: float) -> None:
         """Claim nothing more, give `speech` up to `patience_s` seconds to end, hand all else over; then end.
@@ -145,6 +154,7 @@ class Runner:
             self._watch.poke()
         self._claim()
         self._hands.begin()
+        self._get_in_line()
         self._sleep_or_wake(now)
         self._well = now
         if self.paused == "store_failed":
@@ -217,8 +227,8 @@ class Runner:
         if self._engine.state != "waiting":
             self._had_gpu = now
         for speaking in self._hands:
-            patience = self._drain_until if speaking.job.kind == "speech" else -math.inf
-            if (self._draining and now >= (patience or 0)) or now - self._had_gpu > WAIT_S:
+            until = self._drain_until if speaking.job.kind == "speech" else -math.inf
+            if self._lending or (self._draining and now >= (until or 0)) or now - self._had_gpu > WAIT_S:
                 speaking.go(Leave())
 
     def _claim(self) -> None:
@@ -236,7 +246,7 @@ class Runner:
     @property
     def _free(self) -> int:
         """Jobs that may be claimed now."""
-        if self.paused or self._draining or self._engine.state != "ready":
+        if self.paused or self._draining or self._lending or self._engine.state != "ready":
             return 0
         return max(0, self._engine.capacity().slots - len(self._hands))
 
@@ -248,6 +258,13 @@ class Runner:
     def _last_moment(self) -> float:
         """When a drain is over, come what may."""
         return math.inf if self._drain_until is None else self._drain_until + DRAIN_S
+
+    def _get_in_line(self) -> None:
+        """End the engine, and start one that waits for the GPU: whoever waits already comes first."""
+        if self._lending and not self._hands:
+            if self._engine.sleep():
+                self._engine.wake()
+            self._lending, self._kept = False, -math.inf
 
     def _sleep_or_wake(self, now: float) -> None:
         state = self._engine.state
