@@ -188,6 +188,10 @@ class Studio(Section):
         default=12,
         description="seconds a stopping studio gives answers that are open; jobs go on in the next studio",
     )
+    nodes_at_once: Count = Field(
+        default=4,
+        description="nodes whose studios are replaced at the same time; on each one after the other",
+    )
     idle_minutes: Number = Field(
         default=30,
         description="minutes without a job after which the GPU's memory is given back; 0: never",

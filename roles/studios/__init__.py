@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pyinfra import host, inventory, state
 from pyinfra.api import FunctionCommand, deploy, operation
@@ -19,10 +19,14 @@ from steps.shell import Output, Succeeds
 
 DOOR_KEY = "/srv/vibevoice/door/limits.pub"
 
+# The studios of each node of this run, by slot: what the site runs from now on, if all goes well.
+current: dict[str, Mapping[int, Studio]] = {}
+
 
 @deploy("Studios")
 def studios(site: Site, member: Node) -> None:
     """Have the declared studios running; those that need no change are not touched."""
+    fetch(name="Have the studios' image", site=site, node=member)
     converge(name="Run one studio on each GPU", site=site, node=member)
     if project := host.data.get("purge_data"):
         purge(name="Delete a removed project's data", site=site, project=str(project))
@@ -82,28 +86,53 @@ def missing(site: Site, node: Node, observed: Observed, key: str) -> str:
     return ""
 
 
+def declared(site: Site, node: Node) -> tuple[Observed, dict[int, Studio]]:
+    """The node as found, and the studios that it shall hold."""
+    observed = observe(site)
+    return observed, wanted(site, node, observed, door_key(site))
+
+
 @operation()
-def converge(site: Site, node: Node):
-    """Have exactly the declared studios on a node, and no other."""
+def fetch(site: Site, node: Node):
+    """Have the image on every node before a studio is touched on any: a failed pull must not cost one."""
     observed, key = observe(site), door_key(site)
     # While a run is planned, driver, image and door may not be there yet.
-    if state.is_executing and (reason := missing(site, node, observed, key)):
+    if state.is_executing and not observed.drained and (reason := missing(site, node, observed, key)):
         yield refuse(reason)
         return
     names = [project.name for project in site.projects_on(node.host)]
     todo = plan(wanted(site, node, observed, key), names, observed)
+    if todo.pull and not observed.drained:
+        yield commands.pull(todo.pull)
+    else:
+        host.noop("no new studio, no new image")
+
+
+@operation()
+def converge(site: Site, node: Node):
+    """Have exactly the declared studios on a node, and no other; on a drained one, leave all as it is."""
+    observed, studios = declared(site, node)
+    current[node.host] = studios
+    if observed.drained:
+        host.noop("the node is drained: nothing is started here")
+        return
+    yield from become(site, node, observed, studios)
+
+
+def become(
+    site: Site, node: Node, observed: Observed, studios: Mapping[int, Studio]
+) -> Iterator[str | FunctionCommand]:
+    """What makes the node hold exactly these studios."""
+    todo = plan(studios, [project.name for project in site.projects_on(node.host)], observed)
     if not todo:
         host.noop("every studio runs as specified")
         return
     yield from _make_room(site, todo)
     yield from _fill(todo)
-    yield from _roll(todo)
+    yield from _roll(site, todo)
 
 
 def _make_room(site: Site, todo: Plan) -> Iterator[str]:
-    # The image first: a failed pull must not cost a running studio.
-    if todo.pull:
-        yield commands.pull(todo.pull)
     for found in todo.remove:
         yield commands.remove(found.name)
     for project in todo.forget:
@@ -122,18 +151,20 @@ def _fill(todo: Plan) -> Iterator[str]:
         yield commands.wait(fresh)
 
 
-def _roll(todo: Plan) -> Iterator[str | FunctionCommand]:
-    """Replace one studio after the other, on one host after the other."""
+def _roll(site: Site, todo: Plan) -> Iterator[str | FunctionCommand]:
+    """Have one studio after the other replaced; the first failure, here or elsewhere, is the last one."""
     for replacement in todo.replace:
         try:
-            with turn(host.name):
-                yield from commands.replace(replacement)
+            with turn(host.name, site.studio.nodes_at_once):
+                yield commands.hand_over(replacement)
         except Stopped as stopped:
             yield refuse(
                 f"{replacement.old.name} was not replaced, because a new studio on {stopped} did not become "
                 "ready. It goes on running as it is. Repair that studio, then deploy again."
             )
             return
+    if todo.replace:
+        yield commands.wait_until_gone([replacement.old.name for replacement in todo.replace])
 
 
 @operation()

@@ -14,6 +14,10 @@ from steps.files import render
 READY_WITHIN_S = 600
 # Traefik learns of a ready container by an event, within a second.
 ROUTED_WITHIN_S = 30
+# A studio ends its engine within a frame, and by force within 5 s.
+LENT_WITHIN_S = 20
+# The longest grace that an inventory may give (knobs.Studio), and Docker's own time to kill.
+GONE_WITHIN_S = 660
 
 
 def remove(container: str) -> str:
@@ -44,21 +48,32 @@ def pull(image: str) -> str:
 
 def create(studio: Studio) -> str:
     """Make the studio's folder and start its container."""
+    return f"{_make(studio)} && {start(studio)}"
+
+
+def _make(studio: Studio) -> str:
     user, _, group = USER.partition(":")
     folder = shlex.quote(f"/srv/vibevoice/projects/{studio.project}")
-    return (
-        f"install -d -m 750 -o {user} -g {group} {folder} && {shlex.join(studio.arguments)} >/dev/null"
-        f" && {start(studio)}"
-    )
+    return f"install -d -m 750 -o {user} -g {group} {folder} && {shlex.join(studio.arguments)} >/dev/null"
 
 
 def start(studio: Studio) -> str:
     return f"docker start {shlex.quote(studio.name)} >/dev/null"
 
 
-def replace(replacement: Replacement) -> list[str]:
-    """One studio in another's place: the GPU has no room for both."""
-    return [remove(replacement.old.name), create(replacement.new), wait([replacement.new])]
+def hand_over(replacement: Replacement) -> str:
+    """Have one studio take another's place; the other one is on its way out when this ends."""
+    script = render(
+        "studios/hand_over.sh",
+        old=shlex.quote(replacement.old.name),
+        new=shlex.quote(replacement.new.name),
+        create=_make(replacement.new),
+        seconds=READY_WITHIN_S,
+        routed_seconds=ROUTED_WITHIN_S,
+        deaf_seconds=LENT_WITHIN_S,
+        port=PORT,
+    )
+    return f"sh -c {shlex.quote(script)}"
 
 
 def wait(studios: Sequence[Studio]) -> str:
@@ -70,6 +85,12 @@ def wait(studios: Sequence[Studio]) -> str:
         routed_seconds=ROUTED_WITHIN_S,
         port=PORT,
     )
+    return f"sh -c {shlex.quote(script)}"
+
+
+def wait_until_gone(containers: Sequence[str]) -> str:
+    """Wait until containers that were told to stop have done so, at the latest when Docker kills them."""
+    script = render("studios/gone.sh", containers=shlex.join(containers), seconds=GONE_WITHIN_S)
     return f"sh -c {shlex.quote(script)}"
 
 

@@ -9,18 +9,20 @@ from dataclasses import dataclass
 
 from pyinfra.api import FactBase, FactProcessError
 
+from fleet import drained
 from steps.gpus import QUERY, uuids
 from steps.images import digest_command
 
 INSPECT = (
     '{"name":{{json .Name}},"status":{{json .State.Status}},"created":{{json .Created}},'
+    '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},'
     '"labels":{{json .Config.Labels}}}'
 )
 
 
 @dataclass(frozen=True)
 class Found:
-    """A studio container that exists: name, Docker's status, and what its labels say."""
+    """A studio container that exists: name, Docker's status and health, and what its labels say."""
 
     name: str
     status: str
@@ -28,6 +30,7 @@ class Found:
     project: str
     slot: int
     spec: str
+    healthy: bool = False
 
     @property
     def running(self) -> bool:
@@ -43,12 +46,14 @@ class Observed:
         containers: the site's studio containers, in whatever state.
         networks: the site's project networks, by project.
         digest: of the studio's image in the registry; empty where it is not there yet.
+        drained: an operator's mark that nothing is to run here, as it was found; empty where there is none.
     """
 
     uuids: tuple[str, ...] = ()
     containers: tuple[Found, ...] = ()
     networks: frozenset[str] = frozenset()
     digest: str = ""
+    drained: str = ""
 
 
 class Studios(FactBase[Observed]):
@@ -60,6 +65,7 @@ class Studios(FactBase[Observed]):
             f"{QUERY} 2>/dev/null | sed 's/^/gpu /'",
             f"docker ps -aq {mine} 2>/dev/null"
             f" | xargs -r docker inspect --format {shlex.quote('container ' + INSPECT)}",
+            f"[ ! -e {drained.PATH} ] || echo drained $(cat {drained.PATH} 2>/dev/null || echo yes)",
             f"docker network ls {mine} --format '{{{{.Name}}}}' 2>/dev/null | sed 's/^/network /'",
         ]
         if tag:
@@ -79,7 +85,9 @@ class Studios(FactBase[Observed]):
 
 def read(output: Iterable[str]) -> Observed:
     """The fact's lines, each with a word that says what it is."""
-    rows: dict[str, list[str]] = {"gpu": [], "container": [], "network": [], "image": []}
+    rows: dict[str, list[str]] = {
+        "gpu": [], "container": [], "network": [], "image": [], "drained": []
+    }  # fmt: skip
     for line in output:
         kind, _, rest = line.partition(" ")
         if kind in rows:
@@ -89,6 +97,8 @@ def read(output: Iterable[str]) -> Observed:
         containers=tuple(map(_found, rows["container"])),
         networks=frozenset(name.removeprefix("vv-") for name in rows["network"]),
         digest=rows["image"][0] if rows["image"] else "",
+        # A mark counts, whatever is in it.
+        drained=(rows["drained"][0] or "yes") if rows["drained"] else "",
     )
 
 
@@ -102,4 +112,5 @@ def _found(row: str) -> Found:
         project=labels["vibevoice.project"],
         slot=int(labels["vibevoice.slot"]),
         spec=labels["vibevoice.spec"],
+        healthy=container["health"] == "healthy",
     )

@@ -12,7 +12,7 @@ from roles.studios.spec import Studio
 
 @dataclass(frozen=True)
 class Replacement:
-    """One studio takes another's slot."""
+    """One studio takes another's slot; it may stand beside it already, from a deploy that was cut off."""
 
     old: Found
     new: Studio
@@ -44,10 +44,20 @@ class Plan:
         return any(vars(self).values())
 
 
+def best(containers: Sequence[Found]) -> Found | None:
+    """Of several on one slot the one that serves: running, alive, the youngest; None of none.
+
+    The younger of two that run is one that a cut-off deploy has put in the other's place.
+    """
+    order = sorted(containers, key=lambda found: (found.running, found.healthy, found.created))
+    return order[-1] if order else None
+
+
 def occupied(containers: Sequence[Found]) -> dict[int, Found]:
-    """The container that holds each slot: where there are two, the running one, then the younger."""
-    order = sorted(containers, key=lambda found: (found.running, found.created))
-    return {found.slot: found for found in order}
+    """The container that holds each slot."""
+    slots_ = {found.slot for found in containers}
+    holders = {slot: best([found for found in containers if found.slot == slot]) for slot in slots_}
+    return {slot: found for slot, found in holders.items() if found is not None}
 
 
 def assigned(gpus: int, projects: Sequence[Project], observed: Observed) -> dict[str, tuple[int, ...]]:
@@ -63,25 +73,28 @@ def plan(wanted: Mapping[int, Studio], projects: Sequence[str], observed: Observ
         wanted: the studio of every used slot.
         projects: names of those this node holds.
     """
-    holders = {
-        slot: found
-        for slot, found in occupied(observed.containers).items()
-        if slot in wanted and wanted[slot].project == found.project
-    }
-    kept = {slot for slot, found in holders.items() if found.spec == wanted[slot].spec}
-    create = tuple(studio for slot, studio in sorted(wanted.items()) if slot not in holders)
-    replace = tuple(
-        Replacement(holders[slot], studio)
-        for slot, studio in sorted(wanted.items())
-        if slot in holders and slot not in kept
-    )
-    new = [*create, *(replacement.new for replacement in replace)]
+    start, create, replace, stay = [], [], [], []
+    for slot, studio in sorted(wanted.items()):
+        here = [one for one in observed.containers if (one.slot, one.project) == (slot, studio.project)]
+        new = best([one for one in here if one.spec == studio.spec])
+        old = best([one for one in here if one.spec != studio.spec])
+        stay += [one for one in (new, old) if one]
+        if new is None and old is None:
+            create.append(studio)
+        elif old and (new is None or old.running):
+            # Where both run, a deploy was cut off between the two.
+            replace.append(Replacement(old, studio))
+        elif new:
+            stay = [one for one in stay if one is not old]
+            if not new.running:
+                start.append(studio)
+    pulled = [*create, *(replacement.new for replacement in replace)]
     return Plan(
-        remove=tuple(found for found in observed.containers if found not in holders.values()),
+        remove=tuple(found for found in observed.containers if found not in stay),
         forget=tuple(sorted(observed.networks - set(projects))),
         connect=tuple(sorted(set(projects) - observed.networks)),
-        pull=new[0].image if new else "",
-        start=tuple(wanted[slot] for slot in sorted(kept) if not holders[slot].running),
-        create=create,
-        replace=replace,
+        pull=pulled[0].image if pulled else "",
+        start=tuple(start),
+        create=tuple(create),
+        replace=tuple(replace),
     )

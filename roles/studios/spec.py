@@ -106,10 +106,11 @@ def _liveness() -> list[str]:
         "python -I -S /opt/app/vibevoice/live.py",
         "--health-interval",
         "5s",
+        # Three times in a row: dead within half a minute, and restarted by the node's watch.
         "--health-timeout",
-        "5s",
+        "4s",
         "--health-retries",
-        "6",
+        "3",
         "--health-start-period",
         "120s",
         # Found alive within a second of being so, instead of after an interval.

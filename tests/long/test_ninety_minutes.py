@@ -14,4 +14,5 @@ def test_ninety_minutes_are_spoken_whole_and_memory_stays_flat(
     lab: Lab, hosts: Hosts, logins: Logins
 ) -> None:
     long = speak(lab, hosts["gpu-2"], logins["debate"], MINUTES, SETTLED_S)
+    REPORTS.mkdir(exist_ok=True)
     (REPORTS / "long.txt").write_text(long.told(SETTLED_S) + "\n")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace as changed
 from pathlib import Path
 
+import gevent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,6 +100,22 @@ def test_of_two_containers_on_one_slot_the_running_one_stays() -> None:
     assert not (todo.replace)
 
 
+def test_a_studio_whose_successor_stands_beside_it_is_still_to_be_replaced() -> None:
+    """A deploy was cut off between the two: which of them has the GPU is nobody's guess."""
+    observed = node(found("p1", 0, "s1"), found("p1", 0, "s2", created="2"), networks=("p1",))
+    todo = plan({0: wished("p1", 0, "s2")}, ["p1"], observed)
+    assert [(r.old.name, r.new.name) for r in todo.replace] == [("vv-p1-0-s1", "vv-p1-0-s2")]
+    assert not todo.remove
+
+
+def test_of_two_outdated_ones_the_one_that_is_alive_is_replaced_and_the_other_goes() -> None:
+    alive = changed(found("p1", 0, "s1"), healthy=True)
+    observed = node(alive, found("p1", 0, "s2", created="2"), networks=("p1",))
+    todo = plan({0: wished("p1", 0, "s3")}, ["p1"], observed)
+    assert [(r.old.name, r.new.name) for r in todo.replace] == [("vv-p1-0-s1", "vv-p1-0-s3")]
+    assert [one.name for one in todo.remove] == ["vv-p1-0-s2"]
+
+
 def test_a_gpu_is_free_before_another_project_takes_it() -> None:
     todo = plan({0: wished("new", 0)}, ["new"], node(found("old", 0), networks=("old",)))
     assert [one.name for one in todo.remove] == ["vv-old-0-s1"]
@@ -124,7 +141,7 @@ def test_a_plan_ends_with_exactly_one_container_on_each_used_slot(state: list[tu
     left = {container.name for container in observed.containers} - gone
     came = {one.name for one in todo.create} | {r.new.name for r in todo.replace}
     assert left | came == {"vv-p1-0-s1", "vv-p1-1-s1"}
-    assert not left & came
+    assert left & came <= {r.new.name for r in todo.replace}, "made anew, though it is there"
 
 
 def test_the_container_gets_one_gpu_and_no_rights(site: Site) -> None:
@@ -215,7 +232,8 @@ def test_all_studios_of_a_project_define_its_router_alike() -> None:
 
 def test_what_a_node_said_is_read() -> None:
     labels = {"vibevoice.project": "p1", "vibevoice.slot": "1", "vibevoice.spec": "s1"}
-    row = {"name": "/vv-p1-1-s1", "status": "running", "created": "2026-11-23T10:00:00Z", "labels": labels}
+    row = {"name": "/vv-p1-1-s1", "status": "running", "created": "2026-11-23T10:00:00Z"}
+    row |= {"health": "healthy", "labels": labels}
     lines = [
         "gpu 00000000:41:00.0, GPU-b",
         "gpu 00000000:01:00.0, GPU-a",
@@ -226,9 +244,14 @@ def test_what_a_node_said_is_read() -> None:
     ]
     observed = read(lines)
     assert observed.uuids == ("GPU-a", "GPU-b")
-    assert observed.containers == (changed(found("p1", 1), created="2026-11-23T10:00:00Z"),)
+    assert observed.containers == (changed(found("p1", 1), created="2026-11-23T10:00:00Z", healthy=True),)
     assert observed.networks == {"p1"}
     assert observed.digest == "sha256:abc"
+
+
+@pytest.mark.parametrize(("line", "text"), [("drained {}", "{}"), ("drained", "yes"), ("drained yes", "yes")])
+def test_a_drained_node_is_one_whatever_its_mark_says(line: str, text: str) -> None:
+    assert read([line]).drained == text
 
 
 def test_a_node_without_docker_and_driver_is_empty() -> None:
@@ -243,9 +266,25 @@ def test_a_network_has_no_way_out_and_none_between_its_studios() -> None:
 
 def test_after_a_studio_that_did_not_come_back_no_other_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("roles.studios.rolling._failed_on", [])
-    with turn("gpu-1"):
+    with turn("gpu-1", 2):
         pass
-    with pytest.raises(GeneratorExit), turn("gpu-1"):
+    with pytest.raises(GeneratorExit), turn("gpu-1", 2):
         raise GeneratorExit
-    with pytest.raises(Stopped, match="gpu-1"), turn("gpu-2"):
+    with pytest.raises(Stopped, match="gpu-1"), turn("gpu-2", 2):
         raise AssertionError("its turn never comes")
+
+
+def test_no_more_nodes_than_allowed_have_their_turn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("roles.studios.rolling._failed_on", [])
+    running, most = 0, 0
+
+    def roll(host: str) -> None:
+        nonlocal running, most
+        with turn(host, 3):
+            running += 1
+            most = max(most, running)
+            gevent.sleep(0.01)
+            running -= 1
+
+    gevent.joinall([gevent.spawn(roll, f"gpu-{n}") for n in range(9)], raise_error=True)
+    assert most == 3

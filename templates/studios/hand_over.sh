@@ -1,0 +1,55 @@
+# One studio takes another's place on its GPU. Both run for a moment: the new one takes jobs and answers before
+# it gets the GPU, and the old one goes only when the new one has spoken. Whatever fails, the old one goes on.
+{% include "studios/asking.sh" %}
+
+old={{ old }} new={{ new }} lent=
+
+runs() { [ "$(docker inspect --format {{ "'{{.State.Running}}'" }} "$1" 2>/dev/null)" = true ]; }
+
+undo() {
+    docker rm -f "$new" >/dev/null
+    if [ -z "$lent" ]; then
+        echo "$old goes on as it was." >&2
+        return
+    fi
+    runs "$old" || docker start "$old" >/dev/null
+    undo() { :; }
+    most_restarts=1000
+    within {{ seconds }} "does not get its GPU back" speaks "$old"
+    echo "$old has its GPU back and goes on as it was." >&2
+}
+
+# A deploy that dies must not leave this halfway: it goes on alone, to its end.
+trap '' HUP PIPE
+case $(docker inspect --type container --format {{ "'{{.RestartCount}}'" }} "$new" 2>/dev/null) in
+0) ;; # from a deploy that was cut off
+'') {{ create }} >/dev/null || exit 1 ;;
+*) docker rm -f "$new" >/dev/null && {{ create }} >/dev/null || exit 1 ;;
+esac
+docker start "$new" >/dev/null || { undo; exit 1; }
+
+# What is new is tried with nothing at stake: it imports, answers, is found.
+most_restarts=1
+within {{ seconds }} "is not up after {{ seconds }} s" stands "$new"
+within {{ routed_seconds }} "is up, but Traefik does not send requests to it (docker logs vv-node-proxy)" routed "$new"
+
+# Now for the GPU. An engine that sleeps has left it already.
+if runs "$old" && ! engine_is ready; then
+    lent=yes
+    docker kill --signal USR1 "$old" >/dev/null
+    deaf=$(($(now) + {{ deaf_seconds }}))
+    deadline=$(($(now) + {{ seconds }}))
+    until speaks "$new"; do
+        # It hangs, or is too old to lend anything: it is stopped, and started again if need be.
+        if engine_is waiting && [ "$(now)" -gt "$deaf" ] && runs "$old"; then
+            echo "$old does not lend its GPU, and is stopped." >&2
+            docker stop "$old" >/dev/null
+        fi
+        [ "$(now)" -lt "$deadline" ] || give_up "$new" "has not spoken after {{ seconds }} s"
+        sleep 0.1
+    done
+fi
+
+# Its open answers get their time; nobody waits for them here.
+docker update --restart no "$old" >/dev/null
+setsid sh -c 'docker stop "$0"; docker rm -f "$0"' "$old" >/dev/null 2>&1 </dev/null &
