@@ -21,6 +21,7 @@ from roles.preflight import preflight
 from roles.routes import routes
 from roles.studios import studios
 from roles.verify import verify
+from roles.versions import prune, remember
 from roles.weights import weights
 from roles.wireguard import wireguard
 from steps.barrier import everyone
@@ -68,5 +69,10 @@ if on_gateway:
 everyone(name="Wait for the routes")
 verify(site, member)
 
+# What can be gone back to (ops/rollback.py).
+if on_gateway:
+    remember(site, member)
+if on_node:
+    prune(name="Remove images that no version needs", site=site)
 if on_gateway:
     unlock(site, member)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fleet import names
 from roles.studios.plan import Replacement
@@ -92,6 +92,38 @@ def wait_until_gone(containers: Sequence[str]) -> str:
     """Wait until containers that were told to stop have done so, at the latest when Docker kills them."""
     script = render("studios/gone.sh", containers=shlex.join(containers), seconds=GONE_WITHIN_S)
     return f"sh -c {shlex.quote(script)}"
+
+
+def missing(studios: Iterable[Studio]) -> str:
+    """Print images and weights that studios need and the node does not have, one a line."""
+    images = sorted({studio.image for studio in studios})
+    weights = sorted({folder for studio in studios for folder in _mounted(studio) if "/weights/" in folder})
+    return (
+        f'for i in {shlex.join(images)}; do docker image inspect "$i" >/dev/null 2>&1 || echo "$i"; done; '
+        f'for w in {shlex.join(weights)}; do [ -d "$w" ] || echo "$w"; done'
+    )
+
+
+def _mounted(studio: Studio) -> list[str]:
+    """Folders of the node that a studio sees."""
+    return [
+        part.removeprefix("src=")
+        for argument in studio.arguments
+        if argument.startswith("type=bind,")
+        for part in argument.split(",")
+        if part.startswith("src=")
+    ]
+
+
+def images(registry: str) -> str:
+    """Print the studios' images that the node has, by digest."""
+    format_ = "{{.Repository}}@{{.Digest}}"
+    return f"docker images --digests --format '{format_}' {shlex.quote(f'{registry}/vibevoice')}"
+
+
+def remove_images(references: Sequence[str]) -> str:
+    """Remove images; one that a container still uses stays."""
+    return f"docker image rm {shlex.join(references)} >/dev/null 2>&1 || true"
 
 
 def purge(project: str) -> str:

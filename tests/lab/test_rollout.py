@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -11,21 +12,24 @@ from pathlib import Path
 import pytest
 
 from tests.box.containers import ids
-from tests.box.deploy import Deploy, deploy
+from tests.box.deploy import Deploy, Run, deploy
 from tests.box.fixtures import Hosts, Logins
 from tests.box.jobs import Jobs, complete, talk
 from tests.box.lab import Lab
 from tests.box.web import answers, session
 
-CHANGED = '''"""The lab's site, its studios with another period of grace."""
+CHANGED = '''"""The lab's site with a knob turned for all its studios."""
 
 from fleet import site
 from lab.site import lab_site
 
 _site = lab_site()
-_site["studio"] |= {"stop_grace_s": 60}
+_site["studio"] |= {knobs}
 gateway, gpu = site(__file__, _site)
 '''
+GOOD = {"stop_grace_s": 60}
+# A studio starts with it, answers and takes jobs; only its engine finds that it cannot speak like that.
+BAD = {"steps": 1000}
 
 BROKEN = '''"""Give the gateway's Traefik a file that it has to refuse."""
 
@@ -73,12 +77,17 @@ class Visitor:
         self._end.set()
 
 
+def with_knobs(folder: Path, knobs: dict[str, int]) -> Path:
+    """An inventory with a change for every studio."""
+    inventory = folder / "lab.py"
+    inventory.write_text(CHANGED.format(knobs=knobs))
+    return inventory
+
+
 @pytest.fixture
 def changed(lab: Lab, tmp_path: Path) -> Iterator[Path]:
-    """An inventory with a change for every studio; the lab's own is deployed again at the end."""
-    inventory = tmp_path / "lab.py"
-    inventory.write_text(CHANGED)
-    yield inventory
+    """A change that works; the lab's own inventory is deployed again at the end."""
+    yield with_knobs(tmp_path, GOOD)
     deploy("-y", log="rollout-back")
 
 
@@ -109,6 +118,82 @@ def test_a_project_with_two_studios_answers_while_they_are_replaced(
         jobs.done(job)
         complete(jobs, job)
         jobs.delete(job)
+
+
+def test_a_version_that_cannot_speak_leaves_the_old_one_serving(
+    lab: Lab, hosts: Hosts, tmp_path: Path
+) -> None:
+    before = {name: ids(hosts[name]) for name in ("gpu-1", "gpu-2")}
+    with Jobs(lab, lab.login("debate", "bo")) as jobs:
+        job = jobs.submit(talk(LONG_TURNS))
+        jobs.speaking(job)
+
+        run = Deploy("-y", inventory=with_knobs(tmp_path, BAD), log="rollout-bad").wait()
+
+        assert run.code == 1, run.tail
+        assert "has an engine that failed" in run.text or "was started again" in run.text, run.tail
+        assert "cannot denoise in 1000 steps" in run.text, "the log of the container that failed"
+        assert "goes on as it was" in run.text, run.tail
+        assert {name: ids(hosts[name]) for name in ("gpu-1", "gpu-2")} == before
+        # The old one has its GPU again, and goes on with what it had begun.
+        jobs.done(job)
+        complete(jobs, job)
+        jobs.delete(job)
+
+
+def test_a_rollback_brings_the_studios_of_before_without_a_build(
+    lab: Lab, hosts: Hosts, changed: Path
+) -> None:
+    def specs(node: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in ids(hosts[node]):
+            project, _, spec = name.removeprefix("vv-").rpartition("-")
+            found.setdefault(project, []).append(spec)
+        return found
+
+    before = specs("gpu-1"), specs("gpu-2")
+    deploy("-y", inventory=changed, log="rollback-forward")
+    forward = specs("gpu-1"), specs("gpu-2")
+    assert all(forward[n][key] != before[n][key] for n in (0, 1) for key in before[n])
+    with Jobs(lab, lab.login("debate", "bo")) as jobs:
+        job = jobs.submit(talk(LONG_TURNS))
+        jobs.speaking(job)
+
+        run = rollback("--data", "project=debate")
+        number = history(hosts)[-1]["action"].removeprefix("rollback to ")
+        assert f"Back to version {number} (" in run.text
+        assert (specs("gpu-1"), specs("gpu-2")) == (forward[0], before[1]), "one project alone"
+        jobs.done(job)
+        complete(jobs, job)
+        jobs.delete(job)
+    versions = history(hosts)
+    assert versions[-1]["action"] == f"rollback to {versions[-3]['n']}"
+    assert len(versions) <= 5
+
+    rollback("--data", f"to={versions[-3]['n']}")
+    assert (specs("gpu-1"), specs("gpu-2")) == before, "the whole site"
+
+
+def rollback(*options: str) -> Run:
+    run = Deploy("-y", *options, operations="ops/rollback.py", log="rollback").wait()
+    assert run.code == 0, run.tail
+    built = [name for name, _, _ in run.operations() if "build" in name.lower() or "image" in name.lower()]
+    assert not built, "nothing is built or pulled"
+    return run
+
+
+def history(hosts: Hosts) -> list[dict]:
+    lines = hosts["gateway"].check_output("cat /srv/vibevoice/versions.jsonl").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("number", ["999", "0"])
+def test_a_version_that_there_is_not_is_refused_before_anything_changes(hosts: Hosts, number: str) -> None:
+    before = {name: ids(hosts[name]) for name in ("gpu-1", "gpu-2")}
+    run = Deploy("-y", "--data", f"to={number}", operations="ops/rollback.py", log="rollback-typo").wait()
+    assert run.code == 1, run.tail
+    assert f"There is no version {number}" in run.text
+    assert {name: ids(hosts[name]) for name in ("gpu-1", "gpu-2")} == before
 
 
 @pytest.mark.parametrize("content", REFUSED)

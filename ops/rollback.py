@@ -1,0 +1,31 @@
+"""Go back to an earlier version: pyinfra -y inventory/prod.py ops/rollback.py [--data project=NAME]
+
+Without a project the whole site; `--data to=N` names the version, else it is the last that was another one.
+Nothing is built or pulled; jobs go on in the studios of then. ops/status.py shows the versions. The next
+deploy goes forward again.
+"""
+
+# pyinfra types the first positional argument of every verb as `_sudo`; at run time they are ours.
+# pyright: reportCallIssue=false
+
+from pyinfra import host
+
+from roles.lock import lock, unlock
+from roles.verify import verify
+from roles.versions import go_back, remember
+from steps.barrier import everyone
+
+site, member = host.data.site, host.data.member
+on_gateway = "gateway" in host.groups
+project, to = host.data.get("project"), host.data.get("to")
+
+if on_gateway:
+    lock(site, member)
+everyone(name="Wait for the lock")
+go_back(site, member, project=project and str(project), number=int(to) if to else None)
+everyone(name="Wait for every studio")
+verify(site, member)
+if on_gateway:
+    remember(site, member)
+if on_gateway:
+    unlock(site, member)
