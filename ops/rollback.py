@@ -18,11 +18,13 @@ from steps.barrier import everyone
 site, member = host.data.site, host.data.member
 on_gateway = "gateway" in host.groups
 project, to = host.data.get("project"), host.data.get("to")
+if to is not None and not str(to).isdigit():
+    raise SystemExit(f"to={to}: give the number of a version (ops/status.py shows them).")
 
 if on_gateway:
     lock(site, member)
 everyone(name="Wait for the lock")
-go_back(site, member, project=project and str(project), number=int(to) if to else None)
+go_back(site, member, project=project and str(project), number=None if to is None else int(to))
 everyone(name="Wait for every studio")
 verify(site, member)
 if on_gateway:
