@@ -143,8 +143,17 @@ def returned(now: Version, then: Version, project: str | None) -> dict[str, Stud
     """What each project runs after going back: as then, if it was there then and is now; else as now.
 
     A project that has come since stays, and one that has gone stays away: a rollback is of studios.
+
+    Raises NoSuchVersion where one has moved since: its jobs are on another node now.
     """
     back = now.projects if project is None else [project]
+    for name in sorted({*back} & {*now.projects} & {*then.projects}):
+        here, there = now.projects[name].node, then.projects[name].node
+        if here != there:
+            raise NoSuchVersion(
+                f"Version {then.n} had {name} on {there}; its jobs are on {here} now. Move it first "
+                "(ops/move.py), or deploy the revision of then."
+            )
     return {
         name: then.projects[name] if name in back and name in then.projects else studios
         for name, studios in now.projects.items()

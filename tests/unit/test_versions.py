@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,15 @@ def test_a_project_goes_back_alone() -> None:
 def test_what_has_come_or_gone_since_is_left_as_it_is() -> None:
     now, then = version(2, a="s2", new="s1"), version(1, a="s1", gone="s1")
     assert specs(history.returned(now, then, None)) == {"a": "s1", "new": "s1"}
+
+
+def test_a_project_that_has_moved_since_is_not_started_where_its_jobs_are_not() -> None:
+    now, then = version(2, a="s2", b="s2"), version(1, a="s1", b="s1")
+    moved = replace(now, projects={**now.projects, "a": replace(now.projects["a"], node="gpu-9")})
+    for project in ("a", None):
+        with pytest.raises(NoSuchVersion, match="Version 1 had a on gpu-a; its jobs are on gpu-9 now"):
+            history.returned(moved, then, project)
+    assert specs(history.returned(moved, then, "b")) == {"a": "s2", "b": "s1"}
 
 
 @pytest.mark.parametrize(
