@@ -63,7 +63,10 @@ def answer_for_themselves(arguments: Sequence[str]) -> None:
 
     cli._exit = leave
     if any(argument.endswith(f"ops/{name}.py") for argument in arguments for name in LOOKS):
+        from steps.looking import connect_to_all_that_answer
+
         cli._do_confirm = lambda msg: True
+        cli.connect_all = connect_to_all_that_answer
 
 
 def keep_tracebacks_for_bugs() -> None:
