@@ -18,6 +18,8 @@ from steps.commandline import end_with
 
 __all__ = ["Rows", "asks_for_json", "end_with", "first", "say", "table"]
 
+PIPE_WIDTH = 1000
+
 Rows = Sequence[Sequence[str]]
 
 
@@ -33,9 +35,12 @@ def first() -> bool:
 
 def table(title: str, columns: Sequence[str], rows: Rows) -> Table:
     """A plain table, its title above it; a cell is text, never markup."""
-    made = Table(*columns, title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        # Folded in a narrow terminal, never cut: half a name is of no use.
+        made.add_column(column, overflow="fold")
     for row in rows:
-        made.add_row(*(cell.replace("[", r"\[") for cell in row))
+        made.add_row(*row)
     return made
 
 
@@ -44,7 +49,9 @@ def say(tables: Sequence[Table | str], answer: Mapping[str, Any]) -> None:
     if asks_for_json():
         print(json.dumps(answer, indent=2, default=str), flush=True)
         return
-    console = Console(file=sys.stdout, highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+    # A file or a pipe has no width.
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    console = Console(file=sys.stdout, width=width, highlight=False, emoji=False, markup=False)
     for place, one in enumerate(tables):
         if place:
             console.print()
