@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import time
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -60,3 +64,42 @@ def session(site: Site) -> requests.Session:
         session.mount(f"https://{site.domain}", _Pinned(site.domain, address))
         session.mount(f"http://{site.domain}", _PlainPinned(site.domain, address))
     return session
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate that visitors trust, but for its age: its signer, its end in seconds of the epoch."""
+
+    issuer: str
+    ends: float
+
+    @property
+    def days(self) -> float:
+        """Days left; negative once it has ended."""
+        return (self.ends - time.time()) / 86400
+
+
+# OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for: an expired one is to be read, too.
+_ANY_TIME = 0x200000
+
+
+def certificate(site: Site, timeout_s: float, port: int = 443) -> Certificate | str:
+    """The certificate that the gateway shows, or why there is none that visitors would trust."""
+    context = ssl.create_default_context(cafile=str(site.acme.root) if site.acme.root else None)
+    context.verify_flags |= _ANY_TIME
+    address = public_address(site) or site.domain
+    try:
+        with (
+            socket.create_connection((address, port), timeout_s) as plain,
+            context.wrap_socket(plain, server_hostname=site.domain) as tls,
+        ):
+            shown: Any = tls.getpeercert()
+    except ssl.SSLCertVerificationError as error:
+        return f"no trusted certificate: {error.verify_message}"
+    except ssl.SSLError as error:
+        return f"no certificate ({error.reason})"
+    except OSError as error:
+        return f"port {port} of {address} does not answer: {error.strerror or error}"
+    names = dict(pair for part in shown["issuer"] for pair in part)
+    issuer = names.get("commonName") or names.get("organizationName") or "unknown"
+    return Certificate(issuer, ssl.cert_time_to_seconds(shown["notAfter"]))
