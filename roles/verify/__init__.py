@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from pyinfra import host, state
 from pyinfra.api import deploy, operation
 
-from fleet import Gateway, Member, Node, Site, names
+from fleet import Gateway, Member, Node, Project, Site, names
 from roles.door import probe
+from roles.drain import drained, note
 from roles.verify import gpus, https, listening
 from steps.refusal import refuse
 from steps.shell import Output
@@ -20,12 +22,20 @@ ACME_LOG = (
 
 @deploy("Verify")
 def verify(site: Site, member: Member) -> None:
-    """Fail where the site is not what the inventory says."""
+    """Fail where the site is not what the inventory says, but for nodes that are drained."""
+    if isinstance(member, Node):
+        note(name="Look whether the node is drained", site=site, node=member)
     if isinstance(member, Gateway):
-        answers(name="Ask every project over HTTPS", site=site)
+        answers(name="Ask every project over HTTPS", site=site, projects=site.projects)
     else:
         sees_one_gpu(name="Look for exactly one GPU in each studio", site=site, node=member)
     listens(name="Look for ports that nobody declared", site=site, member=member)
+
+
+@deploy("Verify")
+def serves(site: Site, node: Node) -> None:
+    """Fail where a project of this node does not answer."""
+    answers(name=f"Ask {node.host}'s projects over HTTPS", site=site, projects=site.projects_on(node.host))
 
 
 # An operation's commands count as changes, and a run is planned by asking for the first of them: these
@@ -33,18 +43,11 @@ def verify(site: Site, member: Member) -> None:
 
 
 @operation()
-def answers(site: Site):
-    """Every project answers over HTTPS, through the door, under a certificate that clients trust."""
+def answers(site: Site, projects: Sequence[Project]):
+    """Projects answer over HTTPS, through the door, under a certificate that clients trust."""
     if not state.is_executing:
         return
-    deadline = time.monotonic() + https.PATIENCE_S
-    keys = probe([project.name for project in site.projects]) if site.projects else {}
-    # Without a key the question is asked all the same: what is wrong may lie before the door.
-    wrong = [
-        found
-        for project in site.projects
-        if (found := https.wait(site, project, keys.get(project.name, "none"), deadline))
-    ]
+    wrong = silent(site, projects)
     # One broken certificate is the same complaint for every project.
     words = list(dict.fromkeys(one.words for one in wrong))
     if any(one.certificate for one in wrong) and (log := host.get_fact(Output, script=ACME_LOG)):
@@ -53,14 +56,31 @@ def answers(site: Site):
         yield refuse("\n".join(words))
 
 
+def silent(site: Site, projects: Sequence[Project]) -> list[https.Wrong]:
+    """What is wrong with those of the projects whose node serves; asked on the gateway."""
+    away = drained(site)
+    asked = [project for project in projects if project.node not in away]
+    deadline = time.monotonic() + https.PATIENCE_S
+    keys = probe([project.name for project in asked]) if asked else {}
+    # Without a key the question is asked all the same: what is wrong may lie before the door.
+    return [
+        found
+        for project in asked
+        if (found := https.wait(site, project, keys.get(project.name, "none"), deadline))
+    ]
+
+
 @operation()
 def sees_one_gpu(site: Site, node: Node):
     """Each studio sees the GPU of its slot and no other."""
     if not state.is_executing:
         return
-    expected = sum(project.gpus for project in site.projects_on(node.host))
+    away = node.host in drained(site)
+    expected = 0 if away else sum(project.gpus for project in site.projects_on(node.host))
     said = host.get_fact(Output, script=gpus.question(site.name)).splitlines()
     if wrong := gpus.wrong(said, expected):
+        if away:
+            wrong.append(f"{node.host} is drained: none shall run. Stop them, or undrain it.")
         yield refuse("\n".join(wrong))
 
 

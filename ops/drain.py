@@ -1,0 +1,25 @@
+"""A node out of service: pyinfra -y inventory/prod.py ops/drain.py --data host=gpu-1 [--data why="new PSU"]
+
+Its studios save their jobs and stop; its projects show the waiting page, their jobs wait. It stays drained,
+over reboots and deploys, until ops/undrain.py.
+"""
+
+# pyinfra types the first positional argument of every verb as `_sudo`; at run time they are ours.
+# pyright: reportCallIssue=false
+
+from pyinfra import host
+
+from roles.drain import chosen, drain
+from roles.lock import lock, unlock
+from steps.options import option
+
+site, member = host.data.site, host.data.member
+on_gateway = "gateway" in host.groups
+node = chosen(site, option("host"))
+
+if on_gateway:
+    lock(site, member)
+if host.name == node.host:
+    drain(site, node, option("why"))
+if on_gateway:
+    unlock(site, member)
