@@ -7,6 +7,7 @@ import json
 import sys
 
 from lab import hosts, info, topology
+from lab.internet import apt
 from lab.paths import CA_ROOT
 from lab.topology import Host
 
@@ -31,6 +32,11 @@ def main(arguments: list[str]) -> int:
         verbs.add_parser(verb, help=described).add_argument(
             "hosts", nargs="+", metavar="HOST", help="or: all"
         )
+    offers = verbs.add_parser("publish", help="offer a newer version in the lab's package repositories")
+    offers.add_argument(
+        "versions", nargs="+", metavar="WHAT=VERSION", help="driver=580.190.01, docker=26.1.6"
+    )
+    verbs.add_parser("withdraw", help="take back whatever was published")
     options = parser.parse_args(arguments)
     if options.verb == "status":
         return _status()
@@ -39,11 +45,22 @@ def main(arguments: list[str]) -> int:
         return 0
     if options.verb == "show":
         return _show()
+    if options.verb == "withdraw":
+        apt.withdraw()
+        return 0
     try:
+        if options.verb == "publish":
+            return _publish(options.versions)
         hosts.all_at_once(VERBS[options.verb], _chosen(options.hosts))
     except (KeyError, RuntimeError) as error:
         print(error.args[0], file=sys.stderr)
         return 1
+    return 0
+
+
+def _publish(versions: list[str]) -> int:
+    for what, _, version in (entry.partition("=") for entry in versions):
+        apt.publish(what, version)
     return 0
 
 

@@ -27,8 +27,8 @@ _BUILT = "1760000000"
 def driver_packages(target: Path) -> None:
     """Everything a host gets from NVIDIA's CUDA repository, and the kernel's headers."""
     for upstream in DRIVERS:
-        _driver(upstream, target)
-    for pin in (*DRIVERS, *sorted({upstream.partition(".")[0] for upstream in DRIVERS})):
+        driver(upstream, target)
+    for pin in sorted({upstream.partition(".")[0] for upstream in DRIVERS}):
         build("nvidia-driver-pinning", target, PIN=pin, VERSION=f"{pin}{_REVISION}")
     kernel_packages(target)
 
@@ -62,7 +62,9 @@ def build(tree: str, target: Path, **words: str) -> None:
         shutil.rmtree(staging.parent)
 
 
-def _driver(upstream: str, target: Path) -> None:
+def driver(upstream: str, target: Path) -> None:
+    """All packages of one version of the driver, and the one that pins exactly it."""
+    build("nvidia-driver-pinning", target, PIN=upstream, VERSION=f"{upstream}{_REVISION}")
     words = {"UPSTREAM": upstream, "VERSION": f"{upstream}{_REVISION}"}
     for tree in ("libnvidia-ml1", "nvidia-driver-cuda", "nvidia-persistenced", "nvidia-fabricmanager"):
         build(tree, target, **words)

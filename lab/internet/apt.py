@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from lab import process
@@ -31,6 +32,68 @@ def ensure() -> bool:
     builders = {"nvidia": _nvidia, "toolkit": _toolkit, "docker": _docker}
     built = [keep(SERVED / name, made, builders[name]) for name, made in _keys().items()]
     return static.serve("apt", SERVED, PORT) or any(built)
+
+
+def publish(what: str, version: str) -> None:
+    """Offer a newer version beside those there are, as a vendor does: `driver` 580.190.01, `docker` 26.1.6.
+
+    Raises:
+        KeyError: something else is to be published; the message says what can be.
+    """
+    if what not in _PUBLISHERS:
+        raise KeyError(f"{what}={version}: only {' and '.join(_PUBLISHERS)} can be published.")
+    _PUBLISHERS[what](version)
+
+
+def withdraw() -> None:
+    """Take back whatever was published; hosts that have it keep it."""
+    for note in SERVED.rglob(_PUBLISHED):
+        for name in note.read_text().split():
+            (note.parent / name).unlink(missing_ok=True)
+        note.unlink()
+    _index_drivers()
+    _index_docker()
+
+
+def _publish_driver(version: str) -> None:
+    for repository in _driver_repositories():
+        _noting(repository, lambda folder: hardware.driver(version, folder))
+    _index_drivers()
+
+
+def _publish_docker(version: str) -> None:
+    _noting(_docker_pool(), lambda folder: docker_packages.renew(folder, version))
+    _index_docker()
+
+
+_PUBLISHERS = {"driver": _publish_driver, "docker": _publish_docker}
+_PUBLISHED = ".published"
+
+
+def _noting(folder: Path, build: Callable[[Path], None]) -> None:
+    """Build into a folder, and note there which packages are new."""
+    before = set(folder.glob("*.deb"))
+    build(folder)
+    new = sorted(path.name for path in set(folder.glob("*.deb")) - before)
+    with (folder / _PUBLISHED).open("a") as note:
+        note.write("".join(f"{name}\n" for name in new))
+
+
+def _driver_repositories() -> list[Path]:
+    return sorted((SERVED / "nvidia").glob("*/x86_64"))
+
+
+def _docker_pool() -> Path:
+    return SERVED / "docker" / "debian" / "pool" / docker_packages.CODENAME / "stable"
+
+
+def _index_drivers() -> None:
+    for repository in _driver_repositories():
+        aptrepo.flat(repository, "NVIDIA")
+
+
+def _index_docker() -> None:
+    aptrepo.suite(SERVED / "docker" / "debian", "Docker", docker_packages.CODENAME)
 
 
 def _keys() -> dict[str, str]:

@@ -13,6 +13,7 @@ from lab.internet import debian
 from lab.internet.cache import command
 
 CODENAME = "bookworm"
+_SUFFIX = "1~debian.12~bookworm"
 _SOURCES = ["docker.io", "docker-cli", "containerd", "tini"]
 _BINARIES = "usr/bin"
 
@@ -53,11 +54,25 @@ def build(pool: Path) -> None:
     scratch = pool / ".scratch"
     trees = _unpacked(scratch)
     docker = _upstream(scratch, "docker.io")
-    suffix = "1~debian.12~bookworm"
-    _containerd(trees, scratch, pool, f"{_upstream(scratch, 'containerd')}-{suffix}")
-    _cli(trees, scratch, pool, f"5:{docker}-{suffix}")
-    _engine(trees, scratch, pool, f"5:{docker}-{suffix}")
+    _containerd(trees, scratch, pool, f"{_upstream(scratch, 'containerd')}-{_SUFFIX}")
+    _cli(trees, scratch, pool, f"5:{docker}-{_SUFFIX}")
+    _engine(trees, scratch, pool, f"5:{docker}-{_SUFFIX}")
     shutil.rmtree(scratch)
+
+
+def renew(pool: Path, version: str) -> None:
+    """Put the engine and its command line into ``pool`` once more, as another version: 26.1.6."""
+    for name in ("docker-ce", "docker-ce-cli"):
+        newest = sorted(pool.glob(f"{name}_*.deb"))[-1]
+        root = pool / ".renewed" / name
+        root.parent.mkdir(parents=True, exist_ok=True)
+        command("dpkg-deb", "-R", newest, root)
+        control = root / "DEBIAN/control"
+        lines = control.read_text().splitlines(keepends=True)
+        said = f"Version: 5:{version}-{_SUFFIX}\n"
+        control.write_text("".join(said if line.startswith("Version:") else line for line in lines))
+        command("dpkg-deb", "--root-owner-group", "-Zzstd", "-z6", "--build", root, pool)
+    shutil.rmtree(pool / ".renewed")
 
 
 def _unpacked(scratch: Path) -> dict[str, Path]:
