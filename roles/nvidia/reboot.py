@@ -1,4 +1,4 @@
-"""Reboot hosts one at a time, and stop at the first that does not come back well.
+"""Reboot hosts one at a time, their jobs saved, and stop at the first that does not come back well.
 
 pyinfra's own `_serial` goes on to the next host after a failure, and would reboot a jump host under the feet
 of the hosts behind it.
@@ -7,6 +7,7 @@ of the hosts behind it.
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,18 @@ from steps.shell import Output
 
 PATIENCE_S = 600
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+# Studios are told to stop before the host goes down: systemd would end engine and web server of each at the
+# same moment, and their jobs would wait for a lease to run out. Docker does not start again what was stopped,
+# hence the list for docker-heal. All of it is a unit of the host, which ends whatever becomes of this run.
+AT_BOOT = "/srv/vibevoice/start-at-boot"
+SAVE_AND_REBOOT = f"""
+names=$(docker ps --filter label=vibevoice.project --format '{{{{.Names}}}}' 2>/dev/null)
+if [ -n "$names" ]; then
+    echo "$names" > {AT_BOOT}.new && mv -f {AT_BOOT}.new {AT_BOOT}
+    docker stop $names
+fi
+systemctl reboot
+"""
 
 _turn = BoundedSemaphore(1)
 _stopped_by: list[str] = []
@@ -50,7 +63,8 @@ def reboot_in_turn(state: Any, host: Any, reason: str, proof: Callable[[], list[
 
 def _reboot(host: Any) -> list[str]:
     before = _boot_id(host)
-    host.get_fact(Output, script="systemd-run --quiet --on-active=1s systemctl reboot")
+    unit = "systemd-run --quiet --collect --on-active=1s --unit=vibevoice-reboot"
+    host.get_fact(Output, script=f"{unit} sh -c {shlex.quote(SAVE_AND_REBOOT)}")
     # We hang up first: a connection that the host cuts counts as trouble.
     hang_up(host)
     deadline = time.monotonic() + PATIENCE_S
