@@ -4,8 +4,12 @@ A file on the node is the mark. Docker starts no container that was stopped by h
 over reboots; the deploy, the verification and what heals at boot look for the mark.
 """
 
+# pyinfra types the first positional argument of every verb as `_sudo`; at run time they are ours.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Iterable
@@ -140,7 +144,7 @@ def note(site: Site, node: Node):
         return
     mark = _noted[host.name] = host.get_fact(MarkFact)
     if mark is not None:
-        back = f"pyinfra -y {site.file.name} ops/undrain.py --data host={host.name}"
+        back = command(site, f"ops/undrain.py --data host={host.name}")
         say(f"is {mark.words(time.time())}; {stopped(site, node)} Back: {back}")
     yield from ()
 
@@ -165,6 +169,11 @@ def stopped(site: Site, node: Node) -> str:
         return "no project is held by it."
     verb = "shows" if len(projects) == 1 else "show"
     return f"{', '.join(projects)} {verb} the waiting page, jobs wait."
+
+
+def command(site: Site, words: str) -> str:
+    """What the operator types for a command of this site."""
+    return f"pyinfra -y {os.path.relpath(site.file)} {words}"
 
 
 def say(message: str) -> None:
