@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Sequence
 
-from pyinfra import host, state
+from pyinfra import host, inventory, state
 from pyinfra.api import deploy, operation
 
 from fleet import Member, Node, Site
@@ -16,20 +16,25 @@ from roles.docker.engine import source as docker_source
 from roles.nvidia.plan import driver_source, toolkit_source
 from roles.preflight import report
 from roles.preflight.facts import parse
-from roles.preflight.judge import Finding, judge
+from roles.preflight.judge import Finding, judge, left_behind
 from steps.files import TEMPLATES
 from steps.platform import Platform, platform
 from steps.refusal import refuse
+from steps.shell import Output
 
 # What each host of this run has to say; complete once the first operation is through on all of them.
 _findings: dict[str, list[Finding]] = {}
 _shown: set[str] = set()
+# Which projects' data each node has.
+_stores: dict[str, frozenset[str]] = {}
+STORES = "cd /srv/vibevoice/projects 2>/dev/null && ls -d */jobs.db 2>/dev/null | cut -d / -f 1"
 
 
 @deploy("Preflight")
 def preflight(site: Site, member: Member) -> None:
     """Refuse the run, before its first change, with every host's findings in one table and one file."""
     look(name="Look at every host", site=site, member=member)
+    compare(name="Look for data on other nodes", site=site, member=member)
     verdict(name="Refuse what would fail halfway", site=site, member=member)
 
 
@@ -44,6 +49,29 @@ def look(site: Site, member: Member):
     succeeded, output = host.run_shell_command(command, _sudo=False, _timeout=90)
     _findings[host.name] = _judge(site, member, succeeded, output.stdout_lines, sent, time.time())
     yield from ()
+
+
+@operation()
+def compare(site: Site, member: Member):
+    """Note projects whose data is on another node than theirs. Only a node without the data asks for more."""
+    if not state.is_executing or not isinstance(member, Node):
+        return
+    mine = {project.name for project in site.projects_on(member.host)}
+    if mine - _stores.get(member.host, frozenset()):
+        for other in site.nodes:
+            if other.host not in _stores:
+                _stores[other.host] = _ask(other.host)
+        _findings[host.name] += left_behind(site, member, _stores)
+    yield from ()
+
+
+def _ask(node: str) -> frozenset[str]:
+    """Projects with data on a node that this run is not about; none where it does not answer."""
+    other = inventory.get_host(node)
+    try:
+        return frozenset(other.get_fact(Output, script=STORES).split() if other else [])
+    except Exception:
+        return frozenset()
 
 
 @operation()
@@ -71,6 +99,8 @@ def _judge(
         return [
             Finding("error", member.host, what, "Log in by hand: is there a POSIX shell, and time to answer?")
         ]
+    if isinstance(member, Node):
+        _stores[member.host] = facts.stores
     return judge(site, member, facts, clock_offset(sent, received, facts.clock))
 
 

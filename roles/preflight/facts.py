@@ -33,6 +33,7 @@ class Facts:
         disks: by folder. memory: bytes. headers: "installed", "obtainable" or "".
         nvidia_packages: installed packages of NVIDIA with each address their version comes from.
         unreachable: `(url, why)` of repositories that will be needed.
+        stores: projects whose data is here.
     """
 
     clock: float
@@ -56,6 +57,7 @@ class Facts:
     module_key: bool
     pci: tuple[str, ...]
     blind: tuple[str, ...] = field(default=())
+    stores: frozenset[str] = field(default=frozenset())
 
 
 def parse(lines: Sequence[str], pci: Sequence[str] = ()) -> Facts:
@@ -99,6 +101,7 @@ def parse(lines: Sequence[str], pci: Sequence[str] = ()) -> Facts:
         module_key=one("module_key") == "enrolled",
         pci=tuple(pci),
         blind=tuple(seen.get("blind", [])),
+        stores=frozenset(seen.get("store", [])),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -112,6 +112,25 @@ def _disk(site: Site, member: Member, facts: Facts, offset: float) -> Found:
                 f"{free / GIB:.1f} GiB free on {places}, {need / GIB:.1f} GiB needed",
                 f"Free {(need - free) / GIB:.1f} GiB, or mount a larger disk there.",
             )
+
+
+def left_behind(site: Site, node: Node, stores: Mapping[str, Collection[str]]) -> list[Finding]:
+    """Projects of a node whose data is on another one: a deploy would have them begin with nothing.
+
+    Args:
+        stores: projects with data, by node.
+    """
+    found = []
+    for project in site.projects_on(node.host):
+        elsewhere = [other for other, there in stores.items() if other != node.host and project.name in there]
+        if elsewhere and project.name not in stores.get(node.host, ()):
+            what = f"{project.name} is declared here, and its jobs are on {' and '.join(elsewhere)}"
+            remedy = (
+                f"Bring them along: ops/move.py --data project={project.name}. Or, to begin with nothing, "
+                f"put /srv/vibevoice/projects/{project.name} on {elsewhere[0]} aside (mv)."
+            )
+            found.append(Finding("error", node.host, what, remedy))
+    return found
 
 
 def disk_needs(site: Site, member: Member, facts: Facts) -> dict[str, int]:

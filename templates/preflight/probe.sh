@@ -21,6 +21,9 @@ for folder in / /var/lib/docker /srv; do
     say disk "$folder $(df -P -B1 "$there" | awk 'NR == 2 {print $4, $1}')"
 done
 for weights in /srv/vibevoice/weights/*/*; do [ -d "$weights" ] && say weights "${weights#/srv/vibevoice/weights/}"; done
+for store in /srv/vibevoice/projects/*/jobs.db; do
+    [ -e "$store" ] && store=${store%/jobs.db} && say store "${store##*/}"
+done
 command -v dockerd >/dev/null && say docker "$(dockerd --version | sed 's/,.*//; s/.* //')"
 command -v docker >/dev/null && docker image ls -q 2>/dev/null | grep -q . && say images yes
 
