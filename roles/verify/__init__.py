@@ -38,6 +38,12 @@ def serves(site: Site, node: Node) -> None:
     answers(name=f"Ask {node.host}'s projects over HTTPS", site=site, projects=site.projects_on(node.host))
 
 
+@deploy("Verify")
+def serves_project(site: Site, project: Project) -> None:
+    """Fail where this project does not answer."""
+    answers(name=f"Ask {project.name} over HTTPS", site=site, projects=[project])
+
+
 # An operation's commands count as changes, and a run is planned by asking for the first of them: these
 # look while executing only, and their one command is the refusal.
 
