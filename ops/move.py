@@ -12,6 +12,7 @@ from pyinfra import host
 from roles.lock import lock, unlock
 from roles.move import bring, chosen, clear, find, lead
 from roles.verify import serves_project
+from roles.versions import remember
 from roles.weights import weights
 from steps.barrier import everyone
 from steps.options import option
@@ -39,5 +40,8 @@ if on_gateway:
 everyone(name="Wait for the answer")
 if on_node:
     clear(site, member, project)
+everyone(name="Wait for the old node")
+if on_gateway:
+    remember(site, member)
 if on_gateway:
     unlock(site, member)
