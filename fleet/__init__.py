@@ -3,6 +3,7 @@
 from fleet.inventory import load, load_or_exit, site
 from fleet.knobs import (
     Acme,
+    Backup,
     Docker,
     Door,
     Firewall,
@@ -20,6 +21,7 @@ from fleet.models import Gateway, Issuer, Member, Model, Node, Project, SignOn, 
 
 __all__ = [
     "Acme",
+    "Backup",
     "Docker",
     "Door",
     "Firewall",

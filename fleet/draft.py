@@ -48,6 +48,7 @@ SECTIONS: dict[str, type[knobs.Section]] = {
     "traefik": knobs.Traefik,
     "door": knobs.Door,
     "registry": knobs.Registry,
+    "backup": knobs.Backup,
 }
 LISTS: dict[str, type[knobs.Section]] = {
     "nodes": Node,

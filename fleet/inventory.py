@@ -89,7 +89,7 @@ def build(file: Path, inventory: object, prepared: bool = True) -> Site:
     aside = report if prepared else Report(file)
     locks = files.check(draft, known_hosts, aside)
     lists_read = not draft.incomplete & {"projects", "sign_on"}
-    whole = lists_read and bool(draft.sections["acme"] and draft.sections["traefik"])
+    whole = lists_read and all(draft.sections[name] for name in ("acme", "traefik", "backup"))
     found = secrets.gather(_wanted_secrets(draft), whole, secrets_file, aside)
     if report.mistakes:
         raise WrongInventory(report.mistakes)
@@ -124,6 +124,11 @@ def _wanted_secrets(draft: Draft) -> list[secrets.Wanted]:
         ]
     if acme := draft.sections["acme"]:
         wanted += [secrets.Wanted("acme", name, "acme.dns_env", password=False) for name in acme.dns_env]
+    if (backup := draft.sections["backup"]) and backup.repository:
+        wanted += [
+            secrets.Wanted("backup", "password", "backup.repository", password=False),
+            *(secrets.Wanted("backup", name, "backup.env", password=False) for name in backup.env),
+        ]
     wanted += [
         secrets.Wanted("sign_on", item.value.name, item.key, password=False)
         for item in draft.sign_on

@@ -13,14 +13,17 @@ from fleet.quantities import (
     Email,
     Endpoint,
     File,
+    Flag,
     KeySource,
     Network,
     Number,
     Port,
+    ResticRepository,
     Seconds,
     Sentence,
     Size,
     Text,
+    TimeOfDay,
     Url,
 )
 
@@ -286,3 +289,37 @@ class Registry(Section):
     """The gateway's image registry."""
 
     port: Port = Field(default=5000, description="TCP port, on the private network only")
+
+
+class Backup(Section):
+    """Encrypted backups of the gateway and of the projects' jobs, made by restic on the hosts themselves.
+
+    What they are encrypted with is the secret `password` of [backup]: keep it outside of the site.
+    """
+
+    repository: ResticRepository | None = Field(
+        default=None,
+        description="where they go, as restic names it, off the gateway; ${NAME} is a secret of env; "
+        "none: no backups",
+    )
+    env: tuple[Text, ...] = Field(
+        default=(),
+        description="names of the variables its storage reads; their values are secrets of [backup]",
+    )
+    ssh_key: File | None = Field(
+        default=None, description="private key file for sftp:, put on every host; good for nothing else"
+    )
+    ssh_known_hosts: File | None = Field(default=None, description="file of the host keys that sftp: trusts")
+    ca: File | None = Field(
+        default=None, description="PEM file that signs the storage's HTTPS; none: a public authority"
+    )
+    at: TimeOfDay = Field(
+        default="03:30", description="time of day, on each host's clock; each up to 20 min later"
+    )
+    keep_daily: Count = Field(default=14, description="days of which the last backup is kept")
+    keep_weekly: Count = Field(default=8, description="weeks of which the last backup is kept")
+    keep_monthly: Count = Field(default=12, description="months of which the last backup is kept")
+    forget: Flag = Field(
+        default=True,
+        description="False: never forget a backup, for storage that only takes and has its own rules",
+    )

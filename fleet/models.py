@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from fleet.knobs import (
     Acme,
+    Backup,
     Docker,
     Door,
     Firewall,
@@ -177,6 +178,7 @@ class Site(Section):
     traefik: Traefik = Traefik()
     door: Door = Door()
     registry: Registry = Registry()
+    backup: Backup = Backup()
     known_hosts: File
     secrets_file: File
     secrets: dict[str, dict[str, SecretStr]] = Field(default_factory=dict)

@@ -79,6 +79,22 @@ def _is_key_source(value: str) -> bool:
     return _is_url(value) or value.startswith(("/", "~/"))
 
 
+def _is_restic_repository(value: str) -> bool:
+    kind, colon, rest = value.partition(":")
+    if value.startswith("/"):
+        return value != "/"
+    if kind == "rest":
+        return re.match(r"https?://[^/]+/", rest) is not None
+    if kind == "sftp":
+        # Either of restic's forms; without a host there is nobody to dial.
+        return re.fullmatch(r"//[^/]+//?[^/].*|(?!/)[^/:]+:.+", rest) is not None
+    return bool(colon and rest) and kind in ("s3", "b2", "azure", "gs", "swift", "rclone")
+
+
+def _is_time_of_day(value: str) -> bool:
+    return re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value) is not None
+
+
 def _is_email(value: str) -> bool:
     user, at, domain = value.partition("@")
     return bool(user and at and re.fullmatch(r"[^\s@]+", user) and "." in domain and is_hostname(domain))
@@ -138,6 +154,17 @@ Endpoint = Annotated[
     Text,
     _check(
         lambda value: is_hostname(value) or is_address(value), "is neither a host name nor an IP address."
+    ),
+]
+TimeOfDay = Annotated[
+    Text, _check(_is_time_of_day, 'is not a time of day. Write hours and minutes, such as "03:30".')
+]
+ResticRepository = Annotated[
+    Text,
+    _check(
+        _is_restic_repository,
+        "is not a repository as restic names it: sftp:user@host:/path, rest:https://host/path, "
+        "s3:https://host/bucket, or a path.",
     ),
 ]
 Repository = Annotated[

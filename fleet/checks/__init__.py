@@ -1,6 +1,6 @@
 """What makes an inventory wrong beyond the shape of its values. Each check reports and goes on."""
 
-from fleet.checks import hosts, network, people, projects
+from fleet.checks import backup, hosts, network, people, projects
 from fleet.draft import Draft
 from fleet.mistakes import Report
 
@@ -11,3 +11,4 @@ def check(draft: Draft, report: Report) -> None:
     network.check(draft, report)
     projects.check(draft, report)
     people.check(draft, report)
+    backup.check(draft, report)

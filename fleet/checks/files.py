@@ -35,6 +35,7 @@ def _named_files(draft: Draft) -> Iterator[tuple[str, Path]]:
         "acme": ("server_ca", "root"),
         "docker": ("apt_key",),
         "nvidia": NVIDIA_KEYS,
+        "backup": ("ssh_key", "ssh_known_hosts", "ca"),
     }.items():
         for name in names:
             value: Any = getattr(draft.sections[section], name, None)

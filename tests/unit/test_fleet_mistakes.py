@@ -19,6 +19,8 @@ def test_a_wrong_inventory_gets_its_own_message(
     whole = inventories.inventory(tmp_path)
     for name in ("CORP", "CO_RP"):
         monkeypatch.setenv(f"VV_SECRET_SIGN_ON_{name}", "of-the-client")
+    for name in ("PASSWORD", "REST_PASSWORD"):
+        monkeypatch.setenv(f"VV_SECRET_BACKUP_{name}", "of-the-backups")
     for path, value in changes.items():
         change(whole, path, value)
     assert inventories.mistakes(tmp_path, whole) == [said]

@@ -48,6 +48,20 @@ def test_a_provider_has_a_client_secret(tmp_path: Path) -> None:
     assert inventories.site(tmp_path, whole).secret("sign_on", "corp") == "s"
 
 
+def test_backups_are_encrypted_with_a_secret_and_their_storage_has_its_own(tmp_path: Path) -> None:
+    whole = inventories.inventory(tmp_path)
+    whole["backup"] = {"repository": "s3:https://s3.example.com/vv", "env": ["AWS_SECRET_ACCESS_KEY"]}
+    assert inventories.mistakes(tmp_path, whole) == [
+        "backup.repository has no secret for password. Set VV_SECRET_BACKUP_PASSWORD in the environment, "
+        'or password = "…" below [backup] in site.secrets.toml.',
+        "backup.env has no secret for AWS_SECRET_ACCESS_KEY. Set VV_SECRET_BACKUP_AWS_SECRET_ACCESS_KEY in "
+        'the environment, or AWS_SECRET_ACCESS_KEY = "…" below [backup] in site.secrets.toml.',
+    ]
+    given = {"password": "p", "AWS_SECRET_ACCESS_KEY": "k"}
+    inventories.write_secrets(tmp_path, SECRETS | {"backup": given})
+    assert inventories.site(tmp_path, whole).secret("backup", "password") == "p"
+
+
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     whole = inventories.inventory(tmp_path)
     inventories.write_secrets(tmp_path, SECRETS, mode=0o640)

@@ -39,6 +39,23 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"registry.colour": "red"},
         "registry.colour is not a key that exists here. Known are port.",
     ),
+    "backups nowhere": (
+        {"backup.repository": "backups.example.com"},
+        'backup.repository is "backups.example.com", which is not a repository as restic names it: '
+        "sftp:user@host:/path, rest:https://host/path, s3:https://host/bucket, or a path.",
+    ),
+    "backups without a key to log in with": (
+        {"backup": {"repository": "sftp:vv@nas:/vv", "ssh_known_hosts": __file__}},
+        "backup.ssh_key is missing. It is what an sftp: repository logs in with.",
+    ),
+    "backups at an hour that does not exist": (
+        {"backup.at": "24:10"},
+        'backup.at is "24:10", which is not a time of day. Write hours and minutes, such as "03:30".',
+    ),
+    "backups under a secret that is not named": (
+        {"backup": {"repository": "rest:https://vv:${REST_PASWORD}@nas/vv/", "env": ["REST_PASSWORD"]}},
+        "backup.repository names ${REST_PASWORD}, which is not in backup.env. Did you mean REST_PASSWORD?",
+    ),
     "text for a number": (
         {"nodes.0.gpus": "four"},
         'nodes.gpu-1.example.com.gpus is "four", but must be a whole number, without quotes.',
