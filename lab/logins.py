@@ -11,7 +11,9 @@ from lab.topology import LOGINS
 
 Table = dict[str, dict[str, str]]
 
-GROUPS = ("users", "dashboard", "acme", "sign_on")
+GROUPS = ("users", "dashboard", "acme", "sign_on", "backup")
+# What backups are encrypted with, and what their storage asks for.
+BACKUP = ("password", "REST_PASSWORD")
 
 
 def complete() -> bool:
@@ -34,16 +36,23 @@ def passwords() -> dict[str, str]:
     return _read(SITE_SECRETS).get("users", {})
 
 
+def of_backups() -> dict[str, str]:
+    """`{name: secret}` of the backups and their storage."""
+    return _read(SECRETS).get("backup", {})
+
+
 def _merged(fresh: bool) -> Table:
-    table: Table = {"users": {}}
+    table: Table = {"users": {}, "backup": {}}
     for source in (_read(SECRETS), _read(SITE_SECRETS)):
         for group, secrets_ in source.items():
             # Earlier labs had a password for each project.
             if group in GROUPS:
                 table.setdefault(group, {}).update(secrets_)
-    for user in sorted({user for users in LOGINS.values() for user in users}):
-        if user not in table["users"]:
-            table["users"][user] = secrets.token_urlsafe(15) if fresh else ""
+    people = sorted({user for users in LOGINS.values() for user in users})
+    for group, names in {"users": people, "backup": BACKUP}.items():
+        for name in names:
+            if name not in table[group]:
+                table[group][name] = secrets.token_urlsafe(15) if fresh else ""
     return table
 
 

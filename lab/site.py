@@ -14,6 +14,7 @@ APT = f"http://{MACHINE}:8100"
 WHEELS = f"http://{MACHINE}:8101/simple"
 HUB = f"http://{MACHINE}:8102"
 DOCKER_HUB = f"http://{MACHINE}:8103"
+BACKUPS = f"rest:http://lab:${{REST_PASSWORD}}@{MACHINE}:8104/lab/"
 CERTIFICATES = f"https://pebble.{DOMAIN}:14000/dir"
 APT_KEY = str(INTERNET / "apt" / "lab.asc")
 
@@ -55,6 +56,7 @@ def lab_site() -> dict[str, Any]:
             "toolkit_key": APT_KEY,
         },
         "studio": {"hub": HUB, "package_index": WHEELS, "torch_index": WHEELS, "device": "cpu"},
+        "backup": {"repository": BACKUPS, "env": ["REST_PASSWORD"]},
     }
 
 
