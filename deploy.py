@@ -8,6 +8,7 @@ One line a role, in the order things happen. Each line runs on every host of its
 
 from pyinfra import host
 
+from roles.backup import backup
 from roles.base import base
 from roles.docker import docker
 from roles.door import door
@@ -40,6 +41,9 @@ base(site, member)
 firewall(site, member)
 wireguard(site, member)
 docker(site, member)
+
+# Backups, every night, to where the inventory says.
+backup(site, member)
 
 # GPU hosts: driver and devices.
 if on_node:
