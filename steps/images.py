@@ -21,6 +21,17 @@ def digest_command(registry: str, repository: str, tag: str) -> str:
     )
 
 
+def missing_layers(registry: str, repository: str, tag: str) -> str:
+    """A shell command that prints the layers (and the configuration) that a registry names but lacks."""
+    url = f"http://{registry}/v2/{repository}"
+    manifest = shlex.quote(f"{url}/manifests/{tag}")
+    return (
+        f"curl -fsS --max-time 10 -H {shlex.quote(ACCEPT)} {manifest} 2>/dev/null "
+        "| grep -o 'sha256:[0-9a-f]*' | sort -u | while read -r digest; do "
+        f'curl -fsSI --max-time 10 "{url}/blobs/$digest" >/dev/null 2>&1 || echo "$digest"; done'
+    )
+
+
 class ImageDigest(FactBase[str]):
     """`sha256:…` of a tag in a registry; empty where it, or the registry, is not there yet."""
 

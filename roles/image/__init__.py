@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import shlex
 
-from pyinfra import host
+from pyinfra import host, inventory, state
 from pyinfra.api import StringCommand, deploy, operation
 
 from fleet import Gateway, Site, context, images
 from fleet.images import Image
 from steps.files import File, place, render
-from steps.images import ImageDigest
+from steps.images import ImageDigest, missing_layers
 from steps.packages import packages
 from steps.platform import platform
+from steps.shell import Output, Succeeds
 
 
 @deploy("Image")
@@ -49,7 +50,9 @@ def build(site: Site, image: Image):
     The tag is a hash of the context, so whether there is something to do is known without building.
     """
     registry = site.registry_address
-    if host.get_fact(ImageDigest, registry=registry, repository=image.repository, tag=image.tag):
+    asked = {"registry": registry, "repository": image.repository, "tag": image.tag}
+    digest = host.get_fact(ImageDigest, **asked)
+    if digest and not (_incomplete(asked) and _wanting(site, image.reference(site, digest))):
         host.noop(f"the registry has {image.repository}:{image.tag}")
         return
     script = render(
@@ -63,3 +66,16 @@ def build(site: Site, image: Image):
         shlex.quote(script),
         _stdin=base64.b64encode(context.archive(image.context)).decode(),
     )
+
+
+def _incomplete(asked: dict[str, str]) -> bool:
+    """Whether the registry names an image without having it, as a restored one does (roles/backup)."""
+    return bool(host.get_fact(Output, script=missing_layers(**asked)))
+
+
+def _wanting(site: Site, reference: str) -> bool:
+    """Whether a node of this run would have to pull that image. Where none would, nothing is to be built."""
+    nodes = [inventory.get_host(node.host) for node in site.nodes if site.projects_on(node.host)]
+    here = [node for node in nodes if node in state.inventory.get_active_hosts()]
+    has = f"docker image inspect {shlex.quote(reference)}"
+    return not all(node.get_fact(Succeeds, test=has) for node in here)
