@@ -20,7 +20,7 @@ from roles.backup import config
 from roles.backup.snapshots import NotFound, Snapshot, choose, read, summary
 
 sys.path.insert(0, str(REPO / "app" / "vibevoice" / "jobs"))
-from schema import JOBS
+from schema import JOBS  # pyright: ignore[reportMissingImports]
 
 # The store's own.
 TABLES = "; ".join(statement for step in JOBS for statement in step)
