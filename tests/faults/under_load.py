@@ -1,0 +1,106 @@
+"""A fault done for real while jobs run and clients without retries ask: what it costs, whether it may."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from tests.box.account import Account, Talker, Undisturbed
+from tests.box.jobs import Jobs
+from tests.box.lab import REPORTS, Lab, Login
+from tests.box.traffic import Traffic
+from tests.faults.table import Fault, Row, record
+
+WARM_S = 40.0
+TOLD = 8
+
+
+@dataclass
+class Course:
+    """A fault under way: when it began, and when a host that it took away was back (monotonic)."""
+
+    fault: Fault
+    traffic: Traffic
+    begin: float = field(default_factory=time.monotonic)
+    returned: float | None = None
+
+    def begins(self) -> None:
+        """Now, and not when the block began: what came before was preparation."""
+        self.begin = time.monotonic()
+
+    def host_is_back(self) -> None:
+        """It may be logged into."""
+        self.returned = time.monotonic()
+
+
+@dataclass(frozen=True)
+class UnderLoad:
+    """The site with people at work: ``with site.during(FAULT): …`` does it, waits for service, judges."""
+
+    lab: Lab
+    logins: Mapping[str, Login]
+    keys: Mapping[str, str]
+    undisturbed: Undisturbed
+
+    @contextmanager
+    def during(self, fault: Fault) -> Iterator[Course]:
+        """AssertionError if the fault costs more than it may; the row is in the report all the same."""
+        talkers: list[Talker] = []
+        with ExitStack() as people:
+            traffic = people.enter_context(Traffic(self.lab, self.logins, self.keys))
+            for project, login in self.logins.items():
+                jobs = people.enter_context(Jobs(self.lab, login, self.keys[project]))
+                talkers.append(Talker(jobs, traffic.tag))
+                people.enter_context(talkers[-1].talking())
+            traffic.until_well(time.monotonic(), WARM_S, quiet_s=1.0)
+            assert not traffic.failures(), f"before {fault.name}: {traffic.failures()[:3]}"
+            course = Course(fault, traffic)
+            yield course
+            # What took a host away has the limit from its return on.
+            limit_s = (course.returned or course.begin) + fault.back_within_s + 60 - time.monotonic()
+            back = traffic.until_well(course.begin, max(limit_s, 30.0))
+        accepted = [*traffic.accepted, *(job for talker in talkers for job in talker.accepted)]
+        account = Account(self.lab, self.logins, self.keys, self.undisturbed)
+        closed = account.close(traffic.tag, accepted)
+        row = Row(
+            fault=fault.name,
+            sent=Counter(one.kind for one in traffic.outcomes),
+            failed=Counter(one.kind for one in traffic.failures()),
+            jobs=closed.jobs,
+            lost=closed.lost,
+            doubled=closed.doubled,
+            continued=traffic.continued,
+            found_closed=traffic.found_closed,
+            seconds=round(back - course.begin, 1),
+            after_return_s=round(max(back - course.returned, 0.0), 1) if course.returned else None,
+        )
+        record(row)
+        _keep(course)
+        _judge(fault, row, traffic)
+
+
+def _keep(course: Course) -> None:
+    """Every failure in reports/, with its second after the fault's beginning."""
+    name = course.fault.name.replace(" ", "-")
+    lines = [
+        {"s": round(one.begin - course.begin, 2), "took_s": round(one.end - one.begin, 2), "kind": one.kind}
+        | {"project": one.project, "problem": one.problem}
+        for one in course.traffic.failures()
+    ]
+    (REPORTS / f"fault-{name}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def _judge(fault: Fault, row: Row, traffic: Traffic) -> None:
+    failures = traffic.failures()
+    told = "\n".join(f"  {one.project} {one.kind}: {one.problem}" for one in failures[:TOLD])
+    assert traffic.unsent == 0, f"{traffic.unsent} requests could not be sent from here: too many hang"
+    assert not row.lost, f"{fault.name} lost {len(row.lost)} of {row.jobs}: {row.lost[:TOLD]}"
+    assert not row.doubled, f"{fault.name} doubled: {row.doubled[:TOLD]}"
+    if fault.unnoticed:
+        assert not failures, f"{fault.name} failed {dict(row.failed)} of {dict(row.sent)} requests:\n{told}"
+    seconds = row.seconds if row.after_return_s is None else row.after_return_s
+    assert seconds <= fault.back_within_s, f"{fault.name}: full service after {seconds} s:\n{told}"
