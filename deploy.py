@@ -23,6 +23,7 @@ from roles.routes import routes
 from roles.studios import studios
 from roles.verify import verify
 from roles.versions import prune, remember
+from roles.watch import watch
 from roles.weights import weights
 from roles.wireguard import wireguard
 from steps.barrier import everyone
@@ -57,7 +58,7 @@ if on_gateway:
 if on_gateway:
     door(site, member)
 
-# GPU hosts: weights, proxy, and one studio for each GPU.
+# GPU hosts: weights, proxy, one studio for each GPU, and what looks after them.
 if on_node:
     weights(site, member)
 if on_node:
@@ -65,6 +66,8 @@ if on_node:
 everyone(name="Wait for image, door and every node")
 if on_node:
     studios(site, member)
+if on_node:
+    watch(site, member)
 
 # What the world sees, and the proof of it.
 everyone(name="Wait for every studio")
