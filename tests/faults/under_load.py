@@ -68,8 +68,8 @@ class UnderLoad:
         closed = account.close(traffic.tag, accepted)
         row = Row(
             fault=fault.name,
-            sent=Counter(one.kind for one in traffic.outcomes),
-            failed=Counter(one.kind for one in traffic.failures()),
+            sent=dict(Counter(one.kind for one in traffic.outcomes)),
+            failed=dict(Counter(one.kind for one in traffic.failures())),
             jobs=closed.jobs,
             lost=closed.lost,
             doubled=closed.doubled,
