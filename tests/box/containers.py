@@ -63,23 +63,14 @@ def kill_engine(host: Host, container: str) -> None:
     host.check_output(f"kill -KILL {' '.join(map(str, pids))}")
 
 
-def signal_engine(host: Host, container: str, signal: str) -> None:
-    """STOP leaves a process that says nothing, as one that hangs in a driver's call."""
-    pids = processes(host, container, ENGINE)
-    assert pids, f"{container} has no engine"
-    host.check_output(f"kill -{signal} {' '.join(map(str, pids))}")
-
-
-def signal_first(host: Host, container: str, signal: str) -> None:
-    """To a container's first process, as the host sees it."""
-    pid = host.check_output("docker inspect -f '{{.State.Pid}}' %s", container)
-    host.check_output(f"kill -{signal} {pid}")
+def first_process(host: Host, container: str) -> int:
+    """The process id, as the host counts, of a container's first process."""
+    return int(host.check_output("docker inspect -f '{{.State.Pid}}' %s", container))
 
 
 def kill_web(host: Host, container: str) -> None:
     """The container's first process: Docker starts it again."""
-    pid = host.check_output("docker inspect -f '{{.State.Pid}}' %s", container)
-    host.check_output(f"kill -KILL {pid}")
+    host.check_output(f"kill -KILL {first_process(host, container)}")
 
 
 def memory(host: Host, container: str) -> int:

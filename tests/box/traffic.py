@@ -128,15 +128,15 @@ class Traffic:
         return back
 
     def until_well(self, begin: float, limit_s: float, quiet_s: float = 8.0) -> float:
-        """Wait until nothing has failed for ``quiet_s``; when that began (see `well_since`).
+        """Wait until nothing has failed for ``quiet_s`` from now on; since when all is well (see `well_since`).
 
         AssertionError after ``limit_s`` with what still fails.
         """
-        end = time.monotonic() + limit_s
-        while time.monotonic() < end:
+        now = time.monotonic()
+        while time.monotonic() < now + limit_s:
             back = self.well_since(begin)
             last = max((one.end for one in self.failures(begin)), default=begin)
-            if back is not None and time.monotonic() - max(back, last) > quiet_s:
+            if back is not None and time.monotonic() - max(back, last, now) > quiet_s:
                 return back
             time.sleep(0.2)
         told = "\n".join(f"  {one.project} {one.kind}: {one.problem}" for one in self.failures(begin)[-12:])

@@ -10,7 +10,7 @@ import pytest
 from testinfra.host import Host
 
 from tests.box.containers import ENGINE, kill_engine, kill_web, processes, studios
-from tests.box.fixtures import Hosts, Logins
+from tests.box.fixtures import Hosts
 from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import Lab
 from tests.box.web import answers
@@ -21,9 +21,6 @@ SEEDS = (1, 2, 3)
 MOMENTS = 20261125
 STOPS_WITHIN_S = 20.0
 BACK_WITHIN_S = 90
-# Room for some minutes of sound beyond what a studio leaves free (studio.disk_reserve: 1 GiB).
-DISK_MIB = 1024 + 200
-DEBATE = "/srv/vibevoice/projects/debate"
 
 
 @pytest.fixture(scope="module")
@@ -99,50 +96,3 @@ def _up(jobs: Jobs, node: Host, name: str) -> None:
         assert time.monotonic() < end, f"{name} has no engine"
         time.sleep(0.5)
     answers(jobs.web, f"{jobs.login.url}health/ready", jobs.login.auth, BACK_WITHIN_S)
-
-
-@pytest.fixture
-def small_disk(hosts: Hosts, bo: Jobs, undisturbed: dict[int, bytes]) -> Iterator[Host]:
-    """Debate's folder on a disk of its own, empty and hardly larger than what is to be left free."""
-    node = hosts["gpu-2"]
-    (studio,) = studios(node)
-    node.check_output(f"docker stop {studio.name}")
-    node.check_output(f"mount -t tmpfs -o size={DISK_MIB}m,uid=10001,gid=10001,mode=750 tmpfs {DEBATE}")
-    node.check_output(f"docker start {studio.name}")
-    _up(bo, node, studio.name)
-    yield node
-    node.check_output(f"docker stop {studio.name} && umount {DEBATE} && docker start {studio.name}")
-    _up(bo, node, studio.name)
-
-
-def _is_paused(job: dict) -> bool:
-    return job["state"] == "queued" and job["reason"] == "disk_full"
-
-
-@pytest.mark.parametrize("left", ["less than the reserve", "nothing"])
-def test_a_full_disk_pauses_jobs_and_they_go_on_once_there_is_room(
-    small_disk: Host, bo: Jobs, undisturbed: dict[int, bytes], logins: Logins, left: str
-) -> None:
-    node, seed = small_disk, SEEDS[0]
-    id = bo.submit(SCRIPT, seed=seed)
-    bo.speaking(id, 1.0)
-    fill = f"dd if=/dev/zero of={DEBATE}/filler bs=1M"
-    # All there is ends with "no space left", which is what is wanted.
-    node.run(fill if left == "nothing" else f"{fill} count=300")
-    paused = bo.until(id, _is_paused, 30, "paused because the disk is full")
-    assert paused["progress"]["audio_s"] > 0
-
-    # Nothing else breaks: the studio is up, what there is can be seen, and what cannot be is said.
-    assert bo.ask("GET", "health/ready").json()["paused"] == "disk_full"
-    assert bo.ask("GET", "").status_code == 200
-    assert id in {job["id"] for job in bo.history()}
-    another = bo.ask("POST", "v1/jobs", json={"input": "Speaker 1: One more."})
-    if another.status_code != 201:
-        assert another.status_code in (503, 507), another.text[:500]
-        assert "full" in another.json()["error"]["message"]
-
-    node.check_output(f"rm {DEBATE}/filler")
-    bo.done(id)
-    as_undisturbed(complete(bo, id), undisturbed[seed])
-    if another.status_code == 201:
-        bo.done(another.json()["id"])

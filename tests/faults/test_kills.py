@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from testinfra.host import Host
 
 from fleet import names
-from tests.box.containers import kill_engine, kill_web, signal_engine, signal_first, studios
+from tests.box.containers import ENGINE, Studio, first_process, processes, studios
 from tests.box.fixtures import Hosts
 from tests.faults.table import Fault
 from tests.faults.under_load import UnderLoad
@@ -24,19 +25,27 @@ NODE_PROXY = Fault("kill -9 of a node's Traefik", back_within_s=20)
 GATEWAY_PROXY = Fault("kill -9 of the gateway's Traefik", back_within_s=20)
 
 
+def _engine(node: Host, studio: Studio) -> str:
+    pids = processes(node, studio.name, ENGINE)
+    assert pids, f"{studio.name} has no engine"
+    return " ".join(map(str, pids))
+
+
 @pytest.mark.always
 def test_a_killed_web_process_costs_seconds_and_no_job(site: UnderLoad, hosts: Hosts) -> None:
     (studio,) = studios(hosts[NODE])
-    with site.during(KILLED_WEB):
-        kill_web(hosts[NODE], studio.name)
+    pid = first_process(hosts[NODE], studio.name)
+    with site.during(KILLED_WEB) as course:
+        course.does(hosts[NODE], f"kill -KILL {pid}")
     assert studios(hosts[NODE]) == [studio]
 
 
 @pytest.mark.always
 def test_a_killed_engine_is_noticed_by_nobody(site: UnderLoad, hosts: Hosts) -> None:
     (studio,) = studios(hosts[NODE])
-    with site.during(KILLED_ENGINE):
-        kill_engine(hosts[NODE], studio.name)
+    pids = _engine(hosts[NODE], studio)
+    with site.during(KILLED_ENGINE) as course:
+        course.does(hosts[NODE], f"kill -KILL {pids}")
     assert studios(hosts[NODE]) == [studio]
 
 
@@ -50,19 +59,22 @@ def test_a_killed_engine_is_noticed_by_nobody(site: UnderLoad, hosts: Hosts) -> 
 def test_a_killed_traefik_is_there_again(
     site: UnderLoad, hosts: Hosts, fault: Fault, host: str, container: str
 ) -> None:
-    with site.during(fault):
-        signal_first(hosts[host], container, "KILL")
+    pid = first_process(hosts[host], container)
+    with site.during(fault) as course:
+        course.does(hosts[host], f"kill -KILL {pid}")
 
 
 def test_a_web_process_that_stands_still_is_exchanged(site: UnderLoad, hosts: Hosts) -> None:
     (studio,) = studios(hosts[NODE])
-    with site.during(STOPPED_WEB):
-        signal_first(hosts[NODE], studio.name, "STOP")
+    pid = first_process(hosts[NODE], studio.name)
+    with site.during(STOPPED_WEB) as course:
+        course.does(hosts[NODE], f"kill -STOP {pid}")
     assert studios(hosts[NODE]) == [studio]
 
 
 def test_an_engine_that_stands_still_is_exchanged(site: UnderLoad, hosts: Hosts) -> None:
     (studio,) = studios(hosts[NODE])
-    with site.during(STOPPED_ENGINE):
-        signal_engine(hosts[NODE], studio.name, "STOP")
+    pids = _engine(hosts[NODE], studio)
+    with site.during(STOPPED_ENGINE) as course:
+        course.does(hosts[NODE], f"kill -STOP {pids}")
     assert studios(hosts[NODE]) == [studio]

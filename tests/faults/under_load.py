@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+
+from testinfra.host import Host
 
 from tests.box.account import Account, Talker, Undisturbed
 from tests.box.jobs import Jobs
@@ -31,6 +34,12 @@ class Course:
     def begins(self) -> None:
         """Now, and not when the block began: what came before was preparation."""
         self.begin = time.monotonic()
+
+    def does(self, host: Host, command: str) -> None:
+        """Begin with a command on a host. Its login takes seconds on a busy machine, and is no part of it; the
+        lab's hosts have this machine's clock."""
+        at = float(host.check_output(f"date +%s.%N && {command}").split()[0])
+        self.begin = time.monotonic() - (time.time() - at)
 
     def host_is_back(self) -> None:
         """It may be logged into."""
@@ -85,7 +94,7 @@ class UnderLoad:
 
 def _keep(course: Course) -> None:
     """Every failure in reports/, with its second after the fault's beginning."""
-    name = course.fault.name.replace(" ", "-")
+    name = re.sub(r"[^A-Za-z0-9]+", "-", course.fault.name)
     lines = [
         {"s": round(one.begin - course.begin, 2), "took_s": round(one.end - one.begin, 2), "kind": one.kind}
         | {"project": one.project, "problem": one.problem}
