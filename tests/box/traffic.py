@@ -128,7 +128,7 @@ class Traffic:
         return back
 
     def until_well(self, begin: float, limit_s: float, quiet_s: float = 8.0) -> float:
-        """Wait until nothing has failed for ``quiet_s`` from now on; since when all is well (see `well_since`).
+        """Wait until nothing fails for ``quiet_s`` from now on; since when all is well (see `well_since`).
 
         AssertionError after ``limit_s`` with what still fails.
         """

@@ -36,8 +36,10 @@ class Course:
         self.begin = time.monotonic()
 
     def does(self, host: Host, command: str) -> None:
-        """Begin with a command on a host. Its login takes seconds on a busy machine, and is no part of it; the
-        lab's hosts have this machine's clock."""
+        """Begin with a command on a host. The login takes seconds on a busy machine, and is no part of it.
+
+        The lab's hosts have this machine's clock.
+        """
         at = float(host.check_output(f"date +%s.%N && {command}").split()[0])
         self.begin = time.monotonic() - (time.time() - at)
 
