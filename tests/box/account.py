@@ -134,7 +134,7 @@ class Account:
                 return [str(error)], []
             ends = _ends(jobs, accepted.id)
         script = TALK if "talk" in accepted.title else SCRIPT
-        lost, doubled = _compared(sound, self._undisturbed.sounds[script])
+        lost, doubled = compared(sound, self._undisturbed.sounds[script])
         if ends != 1:
             doubled.append(f"it ended {ends} times")
         return [f"{accepted.id}: {one}" for one in lost], [f"{accepted.id}: {one}" for one in doubled]
@@ -153,7 +153,7 @@ def _whole(jobs: Jobs, job: Job) -> bytes:
     return sound
 
 
-def _compared(sound: bytes, undisturbed: bytes) -> tuple[list[str], list[str]]:
+def compared(sound: bytes, undisturbed: bytes) -> tuple[list[str], list[str]]:
     """What is missing, and what is there twice. No frame of the tiny model's sound is like another.
 
     Whoever goes on has computed the past in another order, and says the rest a little differently: so lengths
