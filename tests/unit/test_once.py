@@ -35,9 +35,9 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Server
 
     def do_GET(self) -> None:
+        assert isinstance(self.server, Server)
         self.server.asked += 1
         if self.path == "/hangs-up":
             self.close_connection = True
