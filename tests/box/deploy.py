@@ -108,6 +108,11 @@ class Deploy:
         for reader in self._readers:
             reader.start()
 
+    @property
+    def pid(self) -> int:
+        """Its process, which a lock names."""
+        return self._process.pid
+
     def wait_for(self, seen: Callable[[str], bool], limit_s: float = LIMIT_S) -> None:
         """Return as soon as a line for which ``seen`` is true has been printed."""
         self._wait(lambda: any(seen(line.text) for line in list(self._lines)), limit_s)
