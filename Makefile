@@ -8,7 +8,7 @@ PYINFRA = .venv/bin/pyinfra
 export PYTHONUNBUFFERED = 1
 
 .PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-page test-gpu test-lab \
-        test-long smoke screenshots bench-deploy bench-door bench-engine knobs known-hosts weights-lock lock \
+        test-faults test-long smoke screenshots bench-deploy bench-door bench-engine knobs known-hosts weights-lock lock \
         venv venv-app venv-door test-packages
 
 help:  ## this list
@@ -55,8 +55,11 @@ test-page: venv venv-app test-packages  ## the studio's page in a real browser
 	@$(PYTHON) -m pytest tests/page
 
 test-lab: venv test-packages lab  ## the site, end to end and under attack, on the lab's hosts
-	@$(PYTHON) -m pytest tests/lab tests/faults --junit-xml=$(REPORTS)/lab.xml
+	@$(PYTHON) -m pytest tests/lab tests/faults -m "not fault or always" --junit-xml=$(REPORTS)/lab.xml
 	@$(MAKE) --no-print-directory smoke
+
+test-faults: venv test-packages lab  ## every fault for real, under load, and a table of what it costs
+	@$(PYTHON) -m pytest tests/faults -m fault --junit-xml=$(REPORTS)/faults.xml
 
 test-long: venv test-packages lab  ## a job of 90 minutes through the gateway, and what memory it takes
 	@$(PYTHON) -m pytest tests/long -s --junit-xml=$(REPORTS)/long.xml
