@@ -43,7 +43,8 @@ unit: venv venv-door test-packages  ## what needs no host
 	@$(PYTHON) -m pytest tests/unit
 
 test-app: venv-app  ## the studio's own tests
-	@PYTHONPATH=app .venv-app/bin/python -m pytest tests/app -c tests/app/pytest.ini
+	@PYTHONPATH=app OMP_NUM_THREADS=1 .venv-app/bin/python -m pytest tests/app -c tests/app/pytest.ini \
+		-n 2 --dist loadfile
 
 test-gpu:  ## what only a GPU can show, on a machine that has one (fetches the CUDA build of torch)
 	@bin/venv-app cu130 && PYTHONPATH=app .venv-gpu/bin/python -m pytest tests/gpu -c tests/gpu/pytest.ini
