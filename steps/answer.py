@@ -55,5 +55,5 @@ def say(tables: Sequence[Table | str], answer: Mapping[str, Any]) -> None:
     for place, one in enumerate(tables):
         if place:
             console.print()
-        console.print(one)
+        console.print(one, soft_wrap=isinstance(one, str))
     sys.stdout.flush()
