@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from testinfra.host import Host
@@ -30,6 +31,16 @@ SCRIPT = talk(60)
 SEED = 7
 MARK = "/srv/vibevoice/drained"
 
+OTHER_BRANCH = '''"""The lab's site with the driver's next branch."""
+
+from fleet import site
+from lab.site import lab_site
+
+_site = lab_site()
+_site["nvidia"] |= {"branch": 595}
+gateway, gpu = site(__file__, _site)
+'''
+
 
 @pytest.fixture(scope="module")
 def published(hosts: Hosts, lab: Lab, logins: Logins) -> Iterator[Host]:
@@ -39,13 +50,18 @@ def published(hosts: Hosts, lab: Lab, logins: Logins) -> Iterator[Host]:
     command("publish", f"driver={DRIVER}", f"docker={DOCKER}")
     yield node
     command("withdraw")
-    wanted = " ".join(f"{name}={version}" for name, version in before.items())
+    node.check_output(f"rm -f {MARK}; dpkg --configure -a; apt-get -q update")
+    # A deploy goes back to its own branch, but within it never to an older version.
+    branch = _version(node, "nvidia-driver-cuda").partition(".")[0]
+    back = [name for name in PACKAGES if "nvidia" not in name or before[name].startswith(f"{branch}.")]
+    wanted = " ".join(f"{name}={before[name]}" for name in back)
     options = "-q -y --allow-downgrades --allow-change-held-packages --no-install-recommends"
-    node.check_output(f"rm -f {MARK}; apt-get -q update")
     node.check_output(f"DEBIAN_FRONTEND=noninteractive apt-get {options} install {wanted}")
     node.check_output(f"apt-mark hold {' '.join(sorted(HELD))}")
-    command("reboot", NODE)
+    if "nvidia-driver-cuda" in back:
+        command("reboot", NODE)
     deploy("-y", log="upgrade-back")
+    assert {name: _version(node, name) for name in PACKAGES} == before
     with session(lab.domain, lab.gateway_ip, lab.ca_root) as web:
         answers(web, f"{logins[PROJECT].url}health/ready", logins[PROJECT].auth, 60)
 
@@ -220,3 +236,27 @@ def test_an_upgraded_site_has_nothing_to_upgrade(published: Host) -> None:
     assert run.code == 0, run.tail
     assert "has nothing to upgrade" in run.text
     assert _started(published) == started
+
+
+def _drained(node: Host) -> int:
+    """How often the node's studio has handed its jobs over and ended."""
+    (studio,) = studios(node)
+    return node.check_output("docker logs %s 2>&1", studio.name).count('"message": "Drained"')
+
+
+def test_a_deploy_that_has_to_reboot_saves_the_jobs_first(
+    published: Host, lab: Lab, logins: Logins, undisturbed: bytes, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "lab.py"
+    inventory.write_text(OTHER_BRANCH)
+    before = _drained(published)
+    with Jobs(lab, logins[PROJECT]) as jobs:
+        id = jobs.submit(SCRIPT, seed=SEED)
+        spoken = jobs.speaking(id, 1.0)["progress"]["audio_s"]
+        run = deploy("-y", "--limit", NODE, inventory=inventory, log="deploy-reboots")
+        assert "Rebooting" in run.text
+        assert _drained(published) == before + 1
+        jobs.done(id)
+        as_undisturbed(complete(jobs, id), undisturbed, spoken)
+        jobs.delete(id)
+    assert published.run("test -e /srv/vibevoice/start-at-boot").rc != 0
