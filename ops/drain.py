@@ -14,12 +14,9 @@ from roles.lock import lock, unlock
 from steps.options import option
 
 site, member = host.data.site, host.data.member
-on_gateway = "gateway" in host.groups
 node = chosen(site, option("host"))
 
-if on_gateway:
-    lock(site, member)
+lock(site, member, what=f"drain {node.host}")
 if host.name == node.host:
     drain(site, node, option("why"))
-if on_gateway:
-    unlock(site, member)
+unlock(site, member)

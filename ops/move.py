@@ -23,8 +23,7 @@ on_node = "gpu" in host.groups
 project = chosen(site, option("project"), option("to"))
 on_new = host.name == project.node
 
-if on_gateway:
-    lock(site, member)
+lock(site, member, what=f"move {project.name} to {project.node}")
 if on_node:
     find(site, member, project)
 if on_new:
@@ -43,5 +42,4 @@ if on_node:
 everyone(name="Wait for the old node")
 if on_gateway:
     remember(site, member)
-if on_gateway:
-    unlock(site, member)
+unlock(site, member)

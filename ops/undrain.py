@@ -19,12 +19,10 @@ site, member = host.data.site, host.data.member
 on_gateway = "gateway" in host.groups
 node = chosen(site, option("host"))
 
-if on_gateway:
-    lock(site, member)
+lock(site, member, what=f"undrain {node.host}")
 if host.name == node.host:
     undrain(site, node)
 everyone(name="Wait for the node's studios")
 if on_gateway:
     serves(site, node)
-if on_gateway:
-    unlock(site, member)
+unlock(site, member)

@@ -16,14 +16,11 @@ from steps.barrier import everyone
 from steps.options import option
 
 site, member = host.data.site, host.data.member
-on_gateway = "gateway" in host.groups
 what = chosen(option("what"))
 
 preflight(site, member)
-if on_gateway:
-    lock(site, member)
+lock(site, member, what=f"upgrade {', '.join(what)}")
 if is_wanted(member):
     upgrade(site, member, what)
 everyone(name="Wait for every host")
-if on_gateway:
-    unlock(site, member)
+unlock(site, member)

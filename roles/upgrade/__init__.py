@@ -1,5 +1,8 @@
 """Driver, Docker and kernel, moved to what their repositories offer, one host after the other."""
 
+# pyinfra types the first positional argument of every verb as `_sudo`; at run time they are ours.
+# pyright: reportCallIssue=false
+
 from __future__ import annotations
 
 import shlex
@@ -17,6 +20,7 @@ from fleet import Gateway, Member, Node, Site
 from fleet.drained import Mark
 from roles.docker import engine
 from roles.drain import MarkFact, command, complain, leave, mark_again, say, serve_again
+from roles.lock import lock, lost, unlock
 from roles.nvidia import ConditionFact, install, prove
 from roles.nvidia.condition import complaints
 from roles.nvidia.condition import reason_to_reboot as driver_asks
@@ -161,6 +165,8 @@ def upgrade_in_turn(state: Any, host: Any, site: Site, member: Member, what: Seq
         _rounds.append(Turns([one.host for one in (*site.nodes, site.gateway) if one.host in active]))
     try:
         with _rounds[0].turn(host.name):
+            if reason := lost():
+                raise Failed(reason)
             if isinstance(member, Node):
                 _upgrade_node(state, host, site, member, what_for(member, what))
             else:
@@ -215,7 +221,10 @@ def _upgrade_gateway(state: Any, host: Any, site: Site, gateway: Gateway) -> Non
     say(f"upgrades {in_words(packages)}." if packages else f"has nothing to upgrade, but {reason}.")
     _packages(host)
     if reason := _reason_to_reboot(host, gateway):
+        # The lock lives on this very host, and by its connection.
+        unlock(site, gateway)
         _reboot(state, host, gateway, reason)
+        lock(site, gateway, what="upgrade")
     _prove_docker(host)
     _ask_projects(site, None)
 
