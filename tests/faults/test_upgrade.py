@@ -19,6 +19,8 @@ from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import Lab, command
 from tests.box.web import answers, session
 
+pytestmark = pytest.mark.fault
+
 NODE, PROJECT, OTHER = "gpu-2", "debate", "podcast"
 DRIVER, DOCKER = "580.190.01", "26.1.6"
 PACKAGES = (

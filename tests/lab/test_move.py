@@ -15,6 +15,8 @@ from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import INVENTORY, Lab
 from tests.box.web import answers, session
 
+pytestmark = pytest.mark.fault
+
 PROJECT, OLD, NEW = "debate", "gpu-2", "gpu-1"
 ROOT = "/srv/vibevoice/projects"
 SCRIPT = talk(60)
