@@ -60,7 +60,7 @@ test-lab: venv test-packages lab  ## the site, end to end and under attack, on t
 	@$(MAKE) --no-print-directory smoke
 
 test-faults: venv test-packages lab  ## every fault for real, under load, and a table of what it costs
-	@$(PYTHON) -m pytest tests/faults -m fault --junit-xml=$(REPORTS)/faults.xml
+	@$(PYTHON) -m pytest tests/lab tests/faults -m fault --junit-xml=$(REPORTS)/faults.xml
 
 test-long: venv test-packages lab  ## a job of 90 minutes through the gateway, and what memory it takes
 	@$(PYTHON) -m pytest tests/long -s --junit-xml=$(REPORTS)/long.xml

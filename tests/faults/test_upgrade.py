@@ -18,9 +18,13 @@ from tests.box.fixtures import Hosts, Logins
 from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import Lab, command
 from tests.box.web import answers, session
+from tests.faults.table import Fault
+from tests.faults.under_load import UnderLoad
 
 pytestmark = pytest.mark.fault
 
+DOCKER_UPGRADE = Fault("upgrade of dockerd", unnoticed=True)
+BRANCH = Fault("another branch of the driver, with a reboot", back_within_s=240)
 NODE, PROJECT, OTHER = "gpu-2", "debate", "podcast"
 DRIVER, DOCKER = "580.190.01", "26.1.6"
 PACKAGES = (
@@ -117,28 +121,20 @@ def _upgrade(*arguments: str, log: str) -> Run:
     return Deploy("-y", *arguments, operations="ops/upgrade.py", log=log).wait()
 
 
-def test_a_newer_docker_under_working_studios_touches_none(
-    published: Host, lab: Lab, logins: Logins, undisturbed: bytes
-) -> None:
+def test_a_newer_docker_is_noticed_by_nobody(published: Host, site: UnderLoad) -> None:
     """As unattended upgrades or a hurried administrator would do it, without draining anything."""
-    started, login = _started(published), logins[PROJECT]
-    with Jobs(lab, login) as jobs:
-        id = jobs.submit(SCRIPT, seed=SEED)
-        jobs.speaking(id, 1.0)
-        daemon = published.check_output("systemctl show -p MainPID --value docker.service")
-        with _visits(lab, f"{login.url}health/ready", login.auth) as statuses:
-            published.check_output(
-                "apt-get -q update && DEBIAN_FRONTEND=noninteractive "
-                "apt-get -q -y --allow-change-held-packages install docker-ce docker-ce-cli"
-            )
-            time.sleep(2)
-        assert DOCKER in _version(published, "docker-ce")
-        assert published.check_output("systemctl show -p MainPID --value docker.service") != daemon
-        assert _started(published) == started
-        assert set(statuses) == {200}, statuses
-        jobs.done(id)
-        assert complete(jobs, id) == undisturbed
-        jobs.delete(id)
+    started = _started(published)
+    daemon = published.check_output("systemctl show -p MainPID --value docker.service")
+    published.check_output("apt-get -q update")
+    with site.during(DOCKER_UPGRADE) as course:
+        options = "-q -y --allow-change-held-packages"
+        install = f"DEBIAN_FRONTEND=noninteractive apt-get {options} install docker-ce docker-ce-cli"
+        course.does(published, install)
+        time.sleep(2)
+    published.check_output("apt-mark hold docker-ce docker-ce-cli")
+    assert DOCKER in _version(published, "docker-ce")
+    assert published.check_output("systemctl show -p MainPID --value docker.service") != daemon
+    assert _started(published) == started
 
 
 def test_what_apt_cannot_do_is_refused_before_anything_is_drained(published: Host) -> None:
@@ -247,18 +243,13 @@ def _drained(node: Host) -> int:
 
 
 def test_a_deploy_that_has_to_reboot_saves_the_jobs_first(
-    published: Host, lab: Lab, logins: Logins, undisturbed: bytes, tmp_path: Path
+    published: Host, site: UnderLoad, tmp_path: Path
 ) -> None:
     inventory = tmp_path / "lab.py"
     inventory.write_text(OTHER_BRANCH)
     before = _drained(published)
-    with Jobs(lab, logins[PROJECT]) as jobs:
-        id = jobs.submit(SCRIPT, seed=SEED)
-        spoken = jobs.speaking(id, 1.0)["progress"]["audio_s"]
+    with site.during(BRANCH):
         run = deploy("-y", "--limit", NODE, inventory=inventory, log="deploy-reboots")
-        assert "Rebooting" in run.text
-        assert _drained(published) == before + 1
-        jobs.done(id)
-        as_undisturbed(complete(jobs, id), undisturbed, spoken)
-        jobs.delete(id)
+    assert "Rebooting" in run.text
+    assert _drained(published) == before + 1
     assert published.run("test -e /srv/vibevoice/start-at-boot").rc != 0
