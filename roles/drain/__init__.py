@@ -17,7 +17,7 @@ from typing import Any
 
 from pyinfra import host, inventory, logger, state
 from pyinfra.api import FactBase, FunctionCommand, deploy, operation
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.exceptions import NestedOperationError, PyinfraError
 
 from fleet import Node, Site
 from fleet.drained import PATH, Mark, mine, read
@@ -111,7 +111,8 @@ def serve_again(state: Any, host: Any, site: Site, node: Node) -> bool:
         mark_again(host, mark or mine("its studios do not become ready"))
         stop_all(host, site)
         complain(
-            host, f"stays drained: its studios do not become ready ({error}). Repair, then undrain again."
+            host,
+            f"stays drained: its studios do not become ready: {reason(error)}. Repair, then undrain again.",
         )
         return False
     say("serves again.")
@@ -174,6 +175,14 @@ def stopped(site: Site, node: Node) -> str:
 def command(site: Site, words: str) -> str:
     """What the operator types for a command of this site."""
     return f"pyinfra -y {os.path.relpath(site.file)} {words}"
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in words; of a step that failed, and has said why, its name."""
+    if isinstance(error, NestedOperationError):
+        names = state.get_op_meta(error.args[0]).names
+        return f"{' and '.join(sorted(names))} failed, as said above"
+    return str(error)
 
 
 def say(message: str) -> None:

@@ -24,6 +24,7 @@ from pyinfra.api import FunctionCommand, deploy, operation
 from fleet import Gateway, Node, Project, Site, images, names
 from roles.door import door
 from roles.drain import command, complain, say
+from roles.drain import reason as why_not
 from roles.move import data
 from roles.move.data import Move, Seen
 from roles.move.stream import Broken, must, pump
@@ -156,7 +157,7 @@ def go_over(state: Any, host: Any, site: Site, node: Node, project: Project) -> 
             _arrive(old, host, project.name)
         studios(site, node)
     except Exception as error:
-        go_back(site, project, host, str(error))
+        go_back(site, project, host, why_not(error))
         return False
     return True
 
@@ -174,7 +175,7 @@ def lead_over(state: Any, host: Any, site: Site, gateway: Gateway, project: Proj
     try:
         routes(site, gateway)
     except Exception as error:
-        go_back(site, project, inventory_host(project.node), str(error))
+        go_back(site, project, inventory_host(project.node), why_not(error))
         return False
     door(site, gateway)
     return True

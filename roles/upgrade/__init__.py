@@ -20,6 +20,7 @@ from fleet import Gateway, Member, Node, Site
 from fleet.drained import Mark
 from roles.docker import engine
 from roles.drain import MarkFact, command, complain, leave, mark_again, say, serve_again
+from roles.drain import reason as why_not
 from roles.lock import lock, lost, unlock
 from roles.nvidia import ConditionFact, install, prove
 from roles.nvidia.condition import complaints
@@ -175,7 +176,7 @@ def upgrade_in_turn(state: Any, host: Any, site: Site, member: Member, what: Seq
         complain(host, f"Left as it was, because {stopped} failed.")
         return False
     except (Failed, PyinfraError) as error:
-        _stay(host, site, member, what, str(error))
+        _stay(host, site, member, what, why_not(error))
         return False
     return True
 
