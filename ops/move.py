@@ -10,7 +10,7 @@ the routes have changed, any failure has the old node serve again. The old node 
 from pyinfra import host
 
 from roles.lock import lock, unlock
-from roles.move import bring, chosen, clear, find, lead
+from roles.move import bring, chosen, clear, find, lead, whole_site
 from roles.verify import serves_project
 from roles.versions import remember
 from roles.weights import weights
@@ -20,6 +20,7 @@ from steps.options import option
 site, member = host.data.site, host.data.member
 on_gateway = "gateway" in host.groups
 on_node = "gpu" in host.groups
+whole_site()
 project = chosen(site, option("project"), option("to"))
 on_new = host.name == project.node
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pyinfra import host, inventory, logger, state
 from pyinfra.api import FactBase, FunctionCommand, deploy, operation
-from pyinfra.api.exceptions import NestedOperationError, PyinfraError
+from pyinfra.api.exceptions import NestedOperationError
 
 from fleet import Node, Site
 from fleet.drained import PATH, Mark, mine, read
@@ -107,12 +107,12 @@ def serve_again(state: Any, host: Any, site: Site, node: Node) -> bool:
     try:
         # Not simply what was there before: the inventory may have changed meanwhile.
         studios(site, node)
-    except PyinfraError as error:
+    except Exception as error:
         mark_again(host, mark or mine("its studios do not become ready"))
         stop_all(host, site)
         complain(
             host,
-            f"stays drained: its studios do not become ready: {reason(error)}. Repair, then undrain again.",
+            f"Stays drained, its studios do not become ready: {reason(error)}. Repair, then undrain again.",
         )
         return False
     say("serves again.")

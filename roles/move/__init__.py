@@ -61,6 +61,16 @@ def chosen(site: Site, name: str, to: str) -> Project:
     return project
 
 
+def whole_site() -> None:
+    """End a run that is limited to some hosts: a node that is not asked may have the data.
+
+    Raises:
+        Mistake: it is.
+    """
+    if isinstance(state.limit_hosts, list):
+        raise Mistake("A move concerns the whole site: run it without --limit.")
+
+
 @deploy("Move")
 def find(site: Site, node: Node, project: Project) -> None:
     """See which node has the project's data, and refuse what cannot be moved."""
