@@ -27,7 +27,7 @@ def missing_layers(registry: str, repository: str, tag: str) -> str:
     manifest = shlex.quote(f"{url}/manifests/{tag}")
     return (
         f"curl -fsS --max-time 10 -H {shlex.quote(ACCEPT)} {manifest} 2>/dev/null "
-        "| grep -o 'sha256:[0-9a-f]*' | sort -u | while read -r digest; do "
+        "| grep -o '\"digest\":\"sha256:[0-9a-f]*' | cut -d '\"' -f 4 | sort -u | while read -r digest; do "
         f'curl -fsSI --max-time 10 "{url}/blobs/$digest" >/dev/null 2>&1 || echo "$digest"; done'
     )
 
