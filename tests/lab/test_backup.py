@@ -22,7 +22,7 @@ SCRIPT = talk(36)
 @dataclass(frozen=True)
 class Saved:
     """A backup made in the middle of a job: its snapshot, a job that was done by then and its sound, the one
-    that ran, what it came to and how much of that was spoken before, and one that was handed in afterwards."""
+    that ran, what it came to and how much was spoken before, and one that was handed in afterwards."""
 
     snapshot: str
     done: str
