@@ -14,9 +14,10 @@ from roles.backup import tools
 from roles.backup.config import kinds, wanted, which
 from roles.backup.save import opened, save, tell
 from steps.barrier import everyone
+from steps.options import option
 
 site, member = host.data.site, host.data.member
-project = which(site, host.data.get("project"))
+project = which(site, option("project"))
 on_gateway = "gateway" in host.groups
 # Of what this host has, what was asked for.
 mine = wanted(kinds(site, member), project)

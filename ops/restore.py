@@ -20,35 +20,32 @@ from roles.backup.config import GATEWAY, which
 from roles.backup.restore import gateway, jobs, listing, pick
 from roles.lock import lock, unlock
 from steps.barrier import everyone
+from steps.options import option
 
 site, member = host.data.site, host.data.member
-project = which(site, host.data.get("project"), one=True)
-snapshot = str(host.data.get("snapshot") or "") or None
-overwrite, only_list = bool(host.data.get("overwrite")), bool(host.data.get("list"))
+project = which(site, option("project"), one=True)
+kind = project or GATEWAY
+only_list, overwrite = option("list") == "1", option("overwrite") == "1"
 on_gateway = "gateway" in host.groups
 here = member.host == site.project(project).node if project else on_gateway
-kind = project or GATEWAY
 
+if on_gateway and not only_list:
+    lock(site, member)
 if here:
     tools(site, member)
 if here and only_list:
     listing(name=f"List the snapshots of {kind}", kind=kind)
 if here and not only_list:
-    pick(name=f"Choose a snapshot of {kind}", kind=kind, wanted=snapshot)
-
-# A project's jobs.
+    pick(name=f"Choose a snapshot of {kind}", kind=kind, wanted=option("snapshot"))
 everyone(name="Wait for the choice")
-if project and on_gateway and not only_list:
-    lock(site, member)
-if project and here and not only_list:
+if here and project and not only_list:
     jobs(name=f"Restore the jobs of {project}", site=site, project=project, overwrite=overwrite)
-everyone(name="Wait for what was restored")
-if project and on_gateway and not only_list:
-    unlock(site, member)
-
-# The gateway: what it was, then what it runs.
-if not project and here and not only_list:
+if here and not project and not only_list:
     gateway(name="Restore the gateway", site=site, overwrite=overwrite)
-everyone(name="Wait for the gateway")
+everyone(name="Wait for what was restored")
+
+# The gateway has what it was; now it becomes what it runs.
 if not project and not only_list:
     local.include("deploy.py")
+if on_gateway and project and not only_list:
+    unlock(site, member)

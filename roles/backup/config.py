@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fleet import Gateway, Member, Site
 from steps.files import File, render
+from steps.options import Mistake
 
 DIRECTORY = "/etc/vibevoice/backup"
 SCRIPT = "/usr/local/lib/vibevoice/backup"
@@ -27,21 +28,20 @@ def kinds(site: Site, member: Member) -> list[str]:
     return [project.name for project in site.projects_on(member.host)]
 
 
-def which(site: Site, project: object, one: bool = False) -> str:
-    """The project that an operator named, "all", or empty for the gateway; ends the run on a mistake.
+def which(site: Site, project: str, one: bool = False) -> str:
+    """The project that an operator named, "all", or empty for the gateway. Raises Mistake.
 
     one: "all" is none that could be meant.
     """
     if site.backup.repository is None:
-        raise SystemExit(
+        raise Mistake(
             f"{site.file} does not say where backups go. Set backup.repository, and password below [backup] "
             "in the secrets (make knobs)."
         )
-    named = str(project or "")
-    known = [project.name for project in site.projects]
-    if named and named not in known and (one or named != "all"):
-        raise SystemExit(f"project={named}: {site.file} has no such project. There are: {', '.join(known)}.")
-    return named
+    known = [declared.name for declared in site.projects]
+    if project and project not in known and (one or project != "all"):
+        raise Mistake(f"project={project}: {site.file} has no such project. There are: {', '.join(known)}.")
+    return project
 
 
 def wanted(kinds: Sequence[str], project: str) -> list[str]:

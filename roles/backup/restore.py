@@ -25,7 +25,7 @@ _chosen: list[Snapshot] = []
 
 
 @operation()
-def pick(kind: str, wanted: str | None):
+def pick(kind: str, wanted: str):
     """List the snapshots, and choose: the one that is wanted, or the latest."""
     yield FunctionCommand(_pick, (), {"kind": kind, "wanted": wanted})
 
@@ -101,7 +101,7 @@ def _listing(state: Any, host: Any, kind: str) -> bool:
     return True
 
 
-def _pick(state: Any, host: Any, kind: str, wanted: str | None) -> bool:
+def _pick(state: Any, host: Any, kind: str, wanted: str) -> bool:
     if not _list(host, kind):
         return False
     try:

@@ -53,7 +53,7 @@ def read(text: str) -> list[Snapshot]:
     return sorted(found, key=lambda one: one.at)
 
 
-def choose(snapshots: Sequence[Snapshot], wanted: str | None, kind: str) -> Snapshot:
+def choose(snapshots: Sequence[Snapshot], wanted: str, kind: str) -> Snapshot:
     """The one whose id begins so, or the latest. Raises NotFound."""
     if not snapshots:
         raise NotFound(f"The repository has no backup of {kind}. Is this the right repository?")

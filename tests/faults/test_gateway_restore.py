@@ -21,6 +21,8 @@ from tests.box.lab import REPORTS, Lab, command
 from tests.box.people import Visitor
 from tests.box.web import TIMEOUT_S, answers, session
 
+pytestmark = pytest.mark.fault
+
 WITHIN_S = 120.0
 NODES = ("gpu-1", "gpu-2")
 PUBLIC_KEY = "wg show wg0 public-key"

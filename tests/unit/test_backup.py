@@ -18,6 +18,7 @@ from examples import example_site
 from fleet.models import REPO
 from roles.backup import config
 from roles.backup.snapshots import NotFound, Snapshot, choose, read, summary
+from steps.options import Mistake
 
 sys.path.insert(0, str(REPO / "app" / "vibevoice" / "jobs"))
 from schema import JOBS  # pyright: ignore[reportMissingImports]
@@ -315,7 +316,7 @@ MADE = [Snapshot(id, datetime(2026, 11, day, tzinfo=UTC), "gw") for id, day in {
 
 
 def test_the_latest_snapshot_is_taken_where_none_is_named() -> None:
-    assert choose(MADE, None, "gateway").id == "ab22"
+    assert choose(MADE, "", "gateway").id == "ab22"
     assert choose(MADE, "aa", "gateway").id == "aa11"
     assert choose(MADE, "ab22cdef", "gateway").id == "ab22"
 
@@ -323,7 +324,7 @@ def test_the_latest_snapshot_is_taken_where_none_is_named() -> None:
 @pytest.mark.parametrize(
     ("there", "wanted", "said"),
     [
-        ([], None, "The repository has no backup of gateway. Is this the right repository?"),
+        ([], "", "The repository has no backup of gateway. Is this the right repository?"),
         (
             MADE,
             "ff",
@@ -338,9 +339,7 @@ def test_the_latest_snapshot_is_taken_where_none_is_named() -> None:
         ),
     ],
 )
-def test_a_snapshot_that_cannot_be_meant_is_refused(
-    there: list[Snapshot], wanted: str | None, said: str
-) -> None:
+def test_a_snapshot_that_cannot_be_meant_is_refused(there: list[Snapshot], wanted: str, said: str) -> None:
     with pytest.raises(NotFound) as refusal:
         choose(there, wanted, "gateway")
     assert str(refusal.value) == said
@@ -394,3 +393,17 @@ def test_a_node_backs_up_its_own_projects_and_the_gateway_itself() -> None:
     assert config.wanted(["gateway"], "all") == []
     assert config.wanted(["gateway"], "") == ["gateway"]
     assert config.wanted(["p1"], "") == []
+
+
+def test_a_project_that_nobody_declared_cannot_be_meant(tmp_path: Path) -> None:
+    site = host(tmp_path / "gateway", "s3:https://s3.example.com/vv").site
+    assert [config.which(site, named) for named in ("", "p10", "all")] == ["", "p10", "all"]
+    with pytest.raises(Mistake) as refusal:
+        config.which(site, "all", one=True)
+    assert str(refusal.value) == "project=all: inventory/example.py has no such project. There are: p1, p10."
+
+
+def test_a_site_that_does_not_say_where_backups_go_is_told_how() -> None:
+    with pytest.raises(Mistake) as refusal:
+        config.which(example_site(), "")
+    assert "Set backup.repository, and password below [backup] in the secrets" in str(refusal.value)
