@@ -16,7 +16,7 @@ import requests
 from tests.box.jobs import FINAL, FRAME, TOLERANCE, Job, Jobs, complete, talk
 from tests.box.lab import Lab, Login
 from tests.box.sound import RATE, pcm_of_wav
-from tests.box.traffic import SCRIPT, SEED, Accepted
+from tests.box.traffic import SCRIPT, SEED, Accepted, Traffic
 
 # Two and a half minutes of speech in two segments: some ten seconds of work.
 TALK = talk(26)
@@ -45,16 +45,18 @@ class Undisturbed:
 
 @dataclass
 class Talker:
-    """Keeps one longer job under way, one after the other, so that a fault always meets one. A thread."""
+    """Keeps one longer job under way, one after the other, so that a fault always meets one, and somebody who
+    listens to its events."""
 
     jobs: Jobs
-    tag: str
+    traffic: Traffic
     accepted: list[Accepted] = field(default_factory=list)
 
     @contextmanager
     def talking(self) -> Iterator[None]:
         """From the moment at which the first is being spoken."""
         end, spoken = threading.Event(), threading.Event()
+        self._listeners: list[threading.Thread] = []
         thread = threading.Thread(target=self._talk, args=(end, spoken), daemon=True)
         thread.start()
         try:
@@ -62,11 +64,12 @@ class Talker:
             yield
         finally:
             end.set()
-            thread.join(60)
+            for each in (thread, *self._listeners):
+                each.join(ENDS_WITHIN_S)
 
     def _talk(self, end: threading.Event, spoken: threading.Event) -> None:
         while not end.is_set():
-            title = f"{self.tag} talk {len(self.accepted)} {time.monotonic():.0f}"
+            title = f"{self.traffic.tag} talk {len(self.accepted)} {time.monotonic():.0f}"
             # Beside the requests that are counted: what fails here is asked again, as something else.
             answer = self._ask("POST", "v1/jobs", json={"input": TALK, "seed": SEED, "title": title})
             if answer is None or answer.status_code != 201:
@@ -74,6 +77,9 @@ class Talker:
                 continue
             job = Accepted(self.jobs.login.project, answer.json()["id"], title)
             self.accepted.append(job)
+            listener = threading.Thread(target=self.traffic.follow, args=(job,), daemon=True)
+            self._listeners.append(listener)
+            listener.start()
             self._wait_for(job, end, spoken)
 
     def _wait_for(self, job: Accepted, end: threading.Event, spoken: threading.Event) -> None:

@@ -142,6 +142,10 @@ class Traffic:
         told = "\n".join(f"  {one.project} {one.kind}: {one.problem}" for one in self.failures(begin)[-12:])
         raise AssertionError(f"not in full service after {limit_s:.0f} s; the last failures:\n{told}")
 
+    def follow(self, job: Accepted) -> None:
+        """Listen to a job's events to its last one; counted as any other stream."""
+        self._try(STREAM, job.project, lambda: self._follow(job))
+
     def stop(self) -> None:
         """Send no more, and wait for what is under way: streams go on to their last event."""
         self._end.set()
@@ -224,7 +228,7 @@ class Traffic:
 
         if self._try(SUBMIT, project, do):
             self.accepted.append(taken[0])
-            self._try(STREAM, project, lambda: self._follow(taken[0]))
+            self.follow(taken[0])
 
     def _post(
         self, project: str, path: str, kind: str, kept: bool, order: Mapping[str, object], wants: int = 200

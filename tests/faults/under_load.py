@@ -65,7 +65,7 @@ class UnderLoad:
             traffic = people.enter_context(Traffic(self.lab, self.logins, self.keys))
             for project, login in self.logins.items():
                 jobs = people.enter_context(Jobs(self.lab, login, self.keys[project]))
-                talkers.append(Talker(jobs, traffic.tag))
+                talkers.append(Talker(jobs, traffic))
                 people.enter_context(talkers[-1].talking())
             traffic.until_well(time.monotonic(), WARM_S, quiet_s=1.0)
             assert not traffic.failures(), f"before {fault.name}: {traffic.failures()[:3]}"
