@@ -34,8 +34,7 @@ on_node = "gpu" in host.groups
 
 # Look before anything is touched; then nobody else deploys until we are done.
 preflight(site, member)
-if on_gateway:
-    lock(site, member)
+lock(site, member)
 
 # Every host: itself, its walls, its private network, its containers.
 base(site, member)
@@ -81,5 +80,4 @@ if on_gateway:
     remember(site, member)
 if on_node:
     prune(name="Remove images that no version needs", site=site)
-if on_gateway:
-    unlock(site, member)
+unlock(site, member)

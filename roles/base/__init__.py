@@ -39,10 +39,19 @@ def _settings(site: Site, member: Member) -> list[File]:
         File("/etc/needrestart/conf.d/vibevoice.conf", render("base/needrestart.conf")),
         File(SYSCTL, render("base/sysctl.conf", container=platform().container)),
         File(JOURNALD, render("base/journald.conf")),
+        File(SSHD, sshd(hop=is_jump_host(site, member), keys=came_by_key(host.data.dict()))),
     ]
-    if came_by_key(host.data.dict()):
-        files.append(File(SSHD, render("base/sshd.conf", hop=is_jump_host(site, member))))
     return files
+
+
+def sshd(hop: bool, keys: bool) -> str:
+    """sshd's drop-in.
+
+    Args:
+        hop: others are reached through this host.
+        keys: nobody needs a password.
+    """
+    return render("base/sshd.conf", hop=hop, keys=keys)
 
 
 def came_by_key(connection: dict[str, object]) -> bool:

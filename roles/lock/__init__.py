@@ -1,96 +1,109 @@
-"""One deploy at a time: a lock on the gateway, taken before the first change and given back at the end.
+"""One run at a time: a lock on the gateway that dies with the connection of the run that holds it.
 
-Lock and unlock happen inside an operation that yields no command. What an operation yields counts as a
-change, so a lock made of commands would make a run without changes report two; and pyinfra plans by running
-operations up to their first command, so a lock made of facts alone would be taken by a dry run. Hence:
-nothing while planning, and while executing a question whose asking takes the lock.
+    lock(site, member, what="drain gpu-1")
+    …
+    unlock(site, member)
+
+Both on every host of the run, also where the gateway is not among them. A dry run takes nothing, and neither
+counts as a change: what an operation yields counts as one, so these yield nothing but a refusal.
 """
 
 from __future__ import annotations
 
-import shlex
 import time
+from typing import Any
 
-from pyinfra import host, state
-from pyinfra.api import FactBase, deploy, operation
+from pyinfra import host, inventory, state
+from pyinfra.api import deploy, operation
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.state import BaseStateCallback
 
 from fleet import Member, Site
-from roles.lock.holder import Holder, may_take, me, read, refusal
+from roles.lock.connection import Broken, Grip, Taken
+from roles.lock.holder import LOOK, PATH, Holder, clock, hold, me, read, refusal
 from steps.refusal import refuse
 
-PATH = "/srv/vibevoice/lock"
+__all__ = ["LOOK", "PATH", "Holder", "clock", "lock", "lost", "read", "unlock"]
 
-
-class Taken(FactBase[str]):
-    """Take the lock; what is in it now: our own text if it was free (or said `instead`), or its holder's."""
-
-    def command(self, text: str, instead: str, force: bool) -> str:
-        # noclobber makes the shell open the file with O_EXCL: of two deploys one wins. A take-over happens
-        # only if the lock still says what was judged, under flock(1): two judges cannot both replace it.
-        stale = f'[ "$(cat {PATH} 2>/dev/null)" = {shlex.quote(instead)} ]' if instead else "false"
-        replace = "true" if force else stale
-        script = (
-            f"mkdir -p -m 755 {PATH.rpartition('/')[0]}; exec 9>{PATH}.guard; flock -w 10 9 || exit 1; "
-            f"if {replace}; then rm -f {PATH}; fi; "
-            f"( set -C; printf '%s\\n' {shlex.quote(text)} > {PATH} ) 2>/dev/null; cat {PATH}"
-        )
-        return f"sh -c {shlex.quote(script)}"
-
-    @staticmethod
-    def default() -> str:
-        return ""
-
-    def process(self, output: list[str]) -> str:
-        return "\n".join(output).strip()
-
-
-class Released(FactBase[bool]):
-    """Give the lock back where it is still ours."""
-
-    def command(self, text: str) -> str:
-        script = f'[ "$(cat {PATH} 2>/dev/null)" != {shlex.quote(text)} ] || rm -f {PATH}; echo done'
-        return f"sh -c {shlex.quote(script)}"
-
-    def process(self, output: list[str]) -> bool:
-        return output == ["done"]
-
-
-_mine: Holder | None = None
+_grip: Grip | None = None
+_watched = False
 
 
 @deploy("Lock")
-def lock(site: Site, member: Member) -> None:
-    """Take the deploy lock on the gateway, or refuse and say who has it."""
-    take(name="Take the deploy lock", force=bool(host.data.get("break_lock")))
+def lock(site: Site, member: Member, what: str = "deploy") -> None:
+    """Take the site's lock, or refuse and say who has it since when. No change where it is ours already.
+
+    From then on no operation of this run begins once the lock is lost.
+
+    Args:
+        what: the run does, for whoever is refused.
+    """
+    take(name="Take the site's lock", site=site, what=what, force=bool(host.data.get("break_lock")))
 
 
 @deploy("Lock")
 def unlock(site: Site, member: Member) -> None:
-    """Give the deploy lock back."""
-    release(name="Give the deploy lock back")
+    """Give the lock back: at the end of a run, or before the gateway is rebooted."""
+    release(name="Give the site's lock back", site=site)
+
+
+def lost() -> str:
+    """Why this run must not go on; empty while its lock holds, and where it took none.
+
+    Asked before each operation. An operation that goes on for long asks between its own steps.
+    """
+    if _grip is None or not _grip.lost:
+        return ""
+    return (
+        "This run has lost the site's lock: its connection to the gateway has ended, or another run "
+        "has ended it by --data break_lock=1. Nothing more is changed. See who holds it (ops/status.py), "
+        "then run again."
+    )
 
 
 @operation()
-def take(force: bool):
-    """Take the lock; fail the host, and with it the run, where another deploy has it."""
-    global _mine
-    if not state.is_executing:
+def take(site: Site, what: str, force: bool):
+    """Take the lock, once for all hosts; fail the run where another one has it."""
+    global _grip
+    if not state.is_executing or not _speaks(site) or (_grip and not _grip.lost):
         return
-    mine = me()
-    found = host.get_fact(Taken, text=mine.as_json(), instead="", force=force)
-    holder = read(found)
-    if holder is not None and holder != mine and may_take(holder, mine):
-        found = host.get_fact(Taken, text=mine.as_json(), instead=found, force=False)
-        holder = read(found)
-    if holder != mine:
-        yield refuse(refusal(holder, time.time()))
-        return
-    _mine = mine
+    try:
+        _grip = Grip(inventory.get_host(site.gateway.host), hold(me(what), force))
+    except Taken as taken:
+        yield refuse(refusal(read(str(taken)), time.time()))
+    except ConnectError as error:
+        yield refuse(f"No lock without the gateway: {error.args[0]}")
+    except Broken as broken:
+        yield refuse(f"{site.gateway.host} does not give the lock {PATH}: {broken}")
+    else:
+        _stop_when_lost()
 
 
 @operation()
-def release():
-    """Remove the lock that `take` took."""
-    if state.is_executing and _mine is not None:
-        host.get_fact(Released, text=_mine.as_json())
+def release(site: Site):
+    """Give back what `take` took."""
+    global _grip
+    if state.is_executing and _grip and _speaks(site):
+        _grip.let_go()
+        _grip = None
     yield from ()
+
+
+def _speaks(site: Site) -> bool:
+    """True on one host of the run: the gateway, or the first where the run is limited to others."""
+    active = [one.name for one in state.inventory.get_active_hosts()]
+    return host.name == (site.gateway.host if site.gateway.host in active else active[0])
+
+
+def _stop_when_lost() -> None:
+    global _watched
+    if not _watched:
+        _watched = True
+        state.add_callback_handler(_Watch())
+
+
+class _Watch(BaseStateCallback):
+    @staticmethod
+    def operation_start(state: Any, op_hash: str) -> None:
+        if reason := lost():
+            raise PyinfraError(reason)

@@ -1,71 +1,84 @@
-"""Who holds the deploy lock, and whether it may be taken from them. Pure."""
+"""Who holds the site's lock, and the shell that takes it and looks at it. Pure."""
 
 from __future__ import annotations
 
 import getpass
 import json
 import os
+import shlex
 import socket
-import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
+
+from steps.files import render
+
+PATH = "/srv/vibevoice/lock"
+
+# Shell that prints the lock's text while somebody holds it, and nothing else. The file itself stays for good:
+# who removed it would leave two runs with a lock each.
+LOOK = f"[ ! -s {PATH} ] || flock -n -s {PATH} true || cat {PATH}"
 
 
 @dataclass(frozen=True)
 class Holder:
-    """A deploy that holds the lock: `owner` (user@machine), its process there, seconds since the epoch."""
+    """A run that holds the lock.
+
+    Args:
+        owner: user@machine.
+        pid: of the run, on that machine.
+        since: seconds since the epoch.
+        what: it does, such as "deploy" or "drain gpu-1".
+    """
 
     owner: str
     pid: int
     since: float
+    what: str
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps(asdict(self))
 
 
-def me() -> Holder:
-    """This very deploy."""
-    return Holder(f"{getpass.getuser()}@{socket.gethostname()}", os.getpid(), round(time.time(), 1))
+def me(what: str) -> Holder:
+    """This very run."""
+    return Holder(f"{getpass.getuser()}@{socket.gethostname()}", os.getpid(), round(time.time(), 1), what)
 
 
 def read(text: str) -> Holder | None:
-    """The holder that a lock file names; None where there is none, or nothing readable."""
+    """The holder that the lock's text names; None where it names nobody."""
     try:
         found = json.loads(text)
-        return Holder(str(found["owner"]), int(found["pid"]), float(found["since"]))
+        return Holder(str(found["owner"]), int(found["pid"]), float(found["since"]), str(found["what"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def alive(pid: int) -> bool:
-    """Whether that process of this machine is still a deploy, and not another one that got its number."""
-    try:
-        done = subprocess.run(
-            ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
-    except OSError:
-        # Without ps, better respect a dead deploy than disturb a living one.
-        return True
-    return "pyinfra" in done.stdout
+def hold(mine: Holder, force: bool, path: str = PATH) -> str:
+    """Shell that takes the lock and holds it until its standard input ends.
+
+    It prints `ours`, or `held` and the lock's text; that has one key more, `holder`: the shell's process.
+
+    Args:
+        force: end whoever holds it.
+    """
+    # Open at its end: the shell adds its process.
+    start = shlex.quote(mine.as_json().removesuffix("}"))
+    return render("lock/hold.sh", path=shlex.quote(path), start=start, force=force)
 
 
-def may_take(current: Holder, mine: Holder, is_alive: Callable[[int], bool] = alive) -> bool:
-    """Whether a held lock is only the remains of a deploy that ended without unlocking."""
-    if current.owner != mine.owner:
-        return False
-    return current.pid == mine.pid or not is_alive(current.pid)
+def clock(since: float, now: float) -> str:
+    """When that was, for a reader at `now`: "14:03 (12 min ago)", with the date if it is not today's."""
+    then, today = time.localtime(since), time.localtime(now)
+    form = "%H:%M" if then[:3] == today[:3] else "%d %b %H:%M"
+    return f"{time.strftime(form, then)} ({max(0, round((now - since) / 60))} min ago)"
 
 
 def refusal(current: Holder | None, now: float) -> str:
     """What the operator reads when the lock is held."""
+    remedy = "Wait for it to end, or end it by --data break_lock=1."
     if current is None:
-        return (
-            "The lock /srv/vibevoice/lock cannot be read. If nobody deploys, "
-            "run again with --data break_lock=1."
-        )
-    minutes = max(0, round((now - current.since) / 60))
+        return f"Somebody holds the site's lock ({PATH} does not say who). {remedy}"
     return (
-        f"{current.owner} (process {current.pid}) has been deploying for {minutes} min. Wait for it to end; "
-        "if it never will, run again with --data break_lock=1."
+        f"{current.owner} (process {current.pid}) holds the site's lock since {clock(current.since, now)}: "
+        f"{current.what}. {remedy}"
     )
