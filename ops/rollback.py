@@ -21,13 +21,11 @@ project, to = host.data.get("project"), host.data.get("to")
 if to is not None and not str(to).isdigit():
     raise SystemExit(f"to={to}: give the number of a version (ops/status.py shows them).")
 
-if on_gateway:
-    lock(site, member)
+lock(site, member, what=f"rollback of {project or 'the site'}")
 everyone(name="Wait for the lock")
 go_back(site, member, project=project and str(project), number=None if to is None else int(to))
 everyone(name="Wait for every studio")
 verify(site, member)
 if on_gateway:
     remember(site, member)
-if on_gateway:
-    unlock(site, member)
+unlock(site, member)

@@ -9,6 +9,7 @@ from pyinfra import host, inventory, state
 from pyinfra.api import FunctionCommand, deploy, operation
 
 from fleet import Node, Site, images
+from roles.lock import lost
 from roles.studios import commands
 from roles.studios.observe import Observed, Studios
 from roles.studios.plan import Plan, assigned, plan
@@ -154,6 +155,9 @@ def _fill(todo: Plan) -> Iterator[str]:
 def _roll(site: Site, todo: Plan) -> Iterator[str | FunctionCommand]:
     """Have one studio after the other replaced; the first failure, here or elsewhere, is the last one."""
     for replacement in todo.replace:
+        if reason := lost():
+            yield refuse(reason)
+            return
         try:
             with turn(host.name, site.studio.nodes_at_once):
                 yield commands.hand_over(replacement)

@@ -66,7 +66,7 @@ def _now(site: Site, before: tuple[Version, ...]) -> Version:
             projects[project.name] = last[project.name]
     commit, dirty = git.revision()
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return Version(0, at, me().owner, commit, dirty, _action, projects)
+    return Version(0, at, me(_action).owner, commit, dirty, _action, projects)
 
 
 @deploy("Rollback")
