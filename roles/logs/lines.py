@@ -33,7 +33,8 @@ class Line:
     def words(self) -> str:
         """The line for people."""
         moment = self.time[:23].replace("T", " ")
-        said = [self.message, *(f"{name}={value}" for name, value in self.fields.items())]
+        fields = {} if "RequestPath" in self.fields else self.fields
+        said = [self.message or _request(self.fields), *(f"{name}={value}" for name, value in fields.items())]
         first = (
             f"{moment}  {self.host}  {self.container.removeprefix('vv-')}  {self.level:7}  {' '.join(said)}"
         )
@@ -56,6 +57,17 @@ def merge(logs: Iterable[Iterable[Line]], most: int) -> tuple[list[Line], bool]:
     """The newest lines of all, the oldest first, and whether there may be more."""
     merged = sorted((line for log in logs for line in log), key=lambda line: line.time)
     return merged[-most:], len(merged) >= most
+
+
+def _request(fields: Mapping[str, Any]) -> str:
+    """A request in Traefik's access log, which has forty fields and no message."""
+    if "RequestPath" not in fields:
+        return ""
+    said = (fields.get(name) for name in ("RequestMethod", "RequestPath", "DownstreamStatus"))
+    # Go's durations count nanoseconds.
+    took = f"{float(fields.get('Duration') or 0) / 1e6:.0f} ms"
+    ends = (fields.get("ClientHost"), fields.get("ServiceURL") or fields.get("RouterName") or "-")
+    return " ".join(map(str, (*said, took, "from", ends[0], "to", ends[1])))
 
 
 def _line(host: str, container: str, time: str, text: str) -> Line:
