@@ -63,7 +63,7 @@ def _questions(site: Site, keys: Mapping[str, str]) -> Iterator[tuple[str, str, 
     for member in site.members:
         # Whoever is behind a jump host has no address here.
         if not member.ssh.jump:
-            yield "no other port", member.host, lambda m=member: _open_ports(site, m)
+            yield "no other port", member.host, lambda m=member: open_ports(site, m)
 
 
 def _certificate(site: Site) -> str:
@@ -142,7 +142,7 @@ def ports(site: Site) -> list[int]:
     return sorted({*own, site.registry.port, STUDIOS_PORT, STUDIOS_PORT + 1, PORT, METRICS_PORT, *NEVER})
 
 
-def _open_ports(site: Site, member: Member) -> str:
+def open_ports(site: Site, member: Member) -> str:
     """A host answers on its declared ports alone; what listens on the private network alone is shut here."""
     private, address = site.wg_address(member.host), _address(member)
     fine = {port for kind, at, port in listening.declared(site, member) if kind == "tcp" and at != private}

@@ -146,7 +146,7 @@ def studio(name: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
         server.server_close()
 
 
-def issue_certificate(domain: str, storage: Path, root: Path) -> Path:
+def issue_certificate(domain: str, storage: Path, root: Path, days: float = 80) -> Path:
     """Fill Traefik's ACME storage with a valid certificate, so that no authority is asked for one.
 
     Returns the file of its private key, beside the certificate in `root`.
@@ -161,7 +161,7 @@ def issue_certificate(domain: str, storage: Path, root: Path) -> Path:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=80))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
