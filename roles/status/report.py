@@ -175,9 +175,13 @@ def _lock(text: str) -> Row | None:
         return None
     try:
         found = json.loads(text)
-        return {"owner": str(found["owner"]), "since": float(found["since"])}
+        return {
+            "owner": str(found["owner"]),
+            "since": float(found["since"]),
+            "what": str(found.get("what") or ""),
+        }
     except (ValueError, KeyError, TypeError):
-        return {"owner": text[:100], "since": None}
+        return {"owner": text[:100], "since": None, "what": ""}
 
 
 # --- for people --------------------------------------------------------------------------------------------
@@ -196,7 +200,8 @@ def tables(answer: Mapping[str, Any], now: float) -> list[Table | str]:
     shown.append(_certificate_words(answer["certificate"], answer["domain"]))
     if lock := answer["lock"]:
         since = f" for {span(now - lock['since'])}" if lock["since"] else ""
-        shown.append(f"{lock['owner']} has held the deploy lock{since}.")
+        what = f": {lock['what']}" if lock["what"] else ""
+        shown.append(f"{lock['owner']} has held the site's lock{since}{what}.")
     wrong = [(one["where"], one["what"], one["do"]) for one in answer["wrong"]]
     shown.append(("Not as it should be", ("where", "what", "what to do"), wrong) if wrong else "All is well.")
     return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import time
@@ -257,10 +258,11 @@ def test_a_certificate_that_ends_is_told(site: Site, certificate: Certificate | 
 
 
 def test_whoever_deploys_is_named(site: Site) -> None:
-    lock = json.dumps({"owner": "ops@desk", "pid": 7, "since": NOW - 600})
+    held = {"owner": "ops@desk", "pid": 7, "since": NOW - 600, "what": "drain gpu-1"}
+    lock = json.dumps(held)
     answer = told(site, gateway=seen("gateway", ("cpus 2", f"cpus 2\nlock {lock}")))
-    assert answer["ok"] and answer["lock"] == {"owner": "ops@desk", "since": NOW - 600}
-    assert "ops@desk has held the deploy lock for 10 min." in tables(answer, NOW)
+    assert answer["ok"] and answer["lock"] == {key: held[key] for key in ("owner", "since", "what")}
+    assert "ops@desk has held the site's lock for 10 min: drain gpu-1." in tables(answer, NOW)
 
 
 def version(n: int, **projects: tuple[str, dict[int, str]]) -> dict[str, Any]:
@@ -337,9 +339,17 @@ def test_what_the_script_prints_on_this_machine_is_understood(script: Script, tm
     (tmp_path / "drained").write_text("")
     (tmp_path / "lock").write_text("{}")
     (tmp_path / "versions").write_text('{"n": 1}\n{"n": 2}\n')
-    done = subprocess.run(["sh", "-c", script()], capture_output=True, text=True, check=True)
-    found = parse(done.stdout.splitlines(), "lab")
+    free = parse(_printed(script), "lab")
+    assert free.lock == "", "left behind by a holder that was killed"
+    with (tmp_path / "lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        found = parse(_printed(script), "lab")
     assert found.alarms == {"disk": '{"what": "full",  "do": "x"}'}
     assert found.drained and found.lock == "{}"
     assert [one["n"] for one in found.versions] == [1, 2]
     assert found.uptime > 0 and found.kernel and "/srv" in found.disks
+
+
+def _printed(script: Script) -> list[str]:
+    done = subprocess.run(["sh", "-c", script()], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
