@@ -14,12 +14,12 @@ from roles.lock import PATH as LOCK
 from roles.status.facts import GPU_FIELDS, Seen, parse
 from roles.status.report import report, tables
 from roles.studios.spec import PORT
+from roles.versions.history import PATH as VERSIONS
+from roles.watch import ALARMS
 from steps.answer import end_with, first, say, table
 from steps.files import render
 from steps.looking import Silent, ask
 
-ALARMS = "/srv/vibevoice/alarms"
-VERSIONS = "/srv/vibevoice/versions.jsonl"
 TLS_WITHIN_S = 4
 
 # What each host of this run has answered, or why it has not; complete once `look` is through on all.
