@@ -16,7 +16,7 @@ from steps.looking import Silent, ask
 
 # Beyond that a line is no line of ours; an exception of the engine's has its place.
 WIDTH = 20_000
-WITHIN_S = 30
+EACH_S, WITHIN_S = 8, 45
 
 _lines: dict[str, list[Line]] = {}
 _silent: dict[str, str] = {}
@@ -76,4 +76,5 @@ def script(site: Site, wish: Wish) -> str:
         pick=f"grep -F -e {shlex.quote(wish.job)} |" if wish.job else "",
         lines=wish.lines,
         width=WIDTH,
+        seconds=EACH_S,
     )
