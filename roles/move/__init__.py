@@ -122,8 +122,7 @@ def decide(site: Site, node: Node, project: Project):
         say(f"has {project.name} and all its data: nothing to move.")
     else:
         _moves.append(found)
-        size = _seen[found.old].data or 0
-        say(f"gets {project.name} from {found.old}: {size / data.GIB:.2f} GiB.")
+        say(f"gets {project.name} from {found.old}: {data.in_words(_seen[found.old].data or 0)}.")
 
 
 @operation()

@@ -93,10 +93,15 @@ def differing(source: str, there: str) -> list[str]:
 
 
 def progress(done: int, total: int, seconds: float) -> str:
-    """ "1.2 of 50.0 GiB, 84 MiB/s, 10 min left"."""
+    """ "1.2 GiB of 50.0 GiB, 84.0 MiB/s, 10 min left"."""
     rate = done / seconds if seconds > 0 else 0.0
     left = f", {max(1, round((total - done) / rate / 60))} min left" if rate and total > done else ""
-    return f"{done / GIB:.1f} of {total / GIB:.1f} GiB, {rate / 2**20:.0f} MiB/s{left}"
+    return f"{in_words(done)} of {in_words(total)}, {in_words(rate)}/s{left}"
+
+
+def in_words(count: float) -> str:
+    """Bytes, for people: "12.4 GiB"."""
+    return f"{count / GIB:.1f} GiB" if count >= GIB else f"{count / 2**20:.1f} MiB"
 
 
 @dataclass(frozen=True)

@@ -173,9 +173,9 @@ def test_checksums_name_the_file_that_differs() -> None:
 
 
 def test_progress_says_how_long_it_takes() -> None:
-    assert progress(10 * GIB, 50 * GIB, 100.0) == "10.0 of 50.0 GiB, 102 MiB/s, 7 min left"
-    assert progress(50 * GIB, 50 * GIB, 500.0) == "50.0 of 50.0 GiB, 102 MiB/s"
-    assert progress(0, 50 * GIB, 0.0) == "0.0 of 50.0 GiB, 0 MiB/s"
+    assert progress(10 * GIB, 50 * GIB, 100.0) == "10.0 GiB of 50.0 GiB, 102.4 MiB/s, 7 min left"
+    assert progress(50 * GIB, 50 * GIB, 500.0) == "50.0 GiB of 50.0 GiB, 102.4 MiB/s"
+    assert progress(0, 50 * GIB, 0.0) == "0.0 MiB of 50.0 GiB, 0.0 MiB/s"
 
 
 def test_what_a_node_says_of_a_project_is_read() -> None:
