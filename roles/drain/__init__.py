@@ -22,8 +22,10 @@ from pyinfra.api.exceptions import NestedOperationError
 from fleet import Node, Site
 from fleet.drained import PATH, Mark, mine, read
 from roles.studios import studios
+from steps.asking import ask
 from steps.files import File, write
 from steps.options import Mistake
+from steps.refusal import refuse
 from steps.shell import Output
 
 # What the nodes of this run said of themselves; others are asked for.
@@ -73,13 +75,19 @@ def undrain(site: Site, node: Node) -> None:
 @operation()
 def leave(site: Site, node: Node, why: str):
     """Mark the node, then stop its studios: each hands its jobs over at their last saved frame."""
-    mark, running = host.get_fact(MarkFact), studios_here(site, running=True)
+    mark = host.get_fact(MarkFact)
+    answers, said = ask(host, running(site))
+    names = [word for word in said.split() if word.startswith("vv-")] if answers else []
     if mark is None:
         # Before anything stops: whatever starts studios again looks for it first.
         yield write([File(PATH, mine(why).as_json() + "\n")])
-    if running:
-        yield f"docker stop {shlex.join(running)} >/dev/null"
-    if mark is not None and not running:
+    if not answers and state.is_executing:
+        # Containers outlive their daemon: what cannot be asked for may well be speaking.
+        yield refuse(f"Docker does not answer, so no studio was stopped: {said}\nSee journalctl -u docker.")
+        return
+    if names:
+        yield f"docker stop {shlex.join(names)} >/dev/null"
+    if mark is not None and not names:
         host.noop("the node is drained")
     if state.is_executing:
         now = mark or mine(why)
@@ -127,15 +135,13 @@ def mark_again(host: Any, mark: Mark) -> None:
 
 def stop_all(host: Any, site: Site) -> None:
     """Stop every studio of the node, without an operation of its own."""
-    mine = f"--filter {shlex.quote(f'label=vibevoice.site={site.name}')} --filter label=vibevoice.project"
-    host.get_fact(Output, script=f"docker ps -q {mine} | xargs -r docker stop")
+    host.get_fact(Output, script=f"docker stop $({running(site)})")
 
 
-def studios_here(site: Site, running: bool = False) -> list[str]:
-    """Names of the node's studio containers, or of those that run."""
+def running(site: Site) -> str:
+    """Shell that prints the names of the node's running studios."""
     mine = f"--filter {shlex.quote(f'label=vibevoice.site={site.name}')} --filter label=vibevoice.project"
-    every = "" if running else "--all"
-    return host.get_fact(Output, script=f"docker ps {every} {mine} --format '{{{{.Names}}}}'").split()
+    return f"docker ps {mine} --format '{{{{.Names}}}}'"
 
 
 @operation()
