@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+
 import gevent
 import pytest
 
+from roles.nvidia.reboot import SAVE_AND_REBOOT
 from roles.upgrade import Steps, chosen, steps_for
-from roles.upgrade.plan import Package, Prospect, in_words, objections, read, reason_to_reboot
+from roles.upgrade.plan import (
+    STATE,
+    Package,
+    Prospect,
+    in_words,
+    objections,
+    question,
+    read,
+    reason_to_reboot,
+)
 from roles.upgrade.turns import Stopped, Turns
 from steps.options import Mistake
 from steps.platform import Platform
 from tests.unit.examples import example_site
+from tests.unit.real_programs import complaints
 
 SITE = example_site()
 NODE = SITE.nodes[0]
@@ -104,6 +118,17 @@ def test_a_host_is_rebooted_for_its_kernel_and_where_a_package_asks() -> None:
     assert "reboot-required" in (reason_to_reboot(Prospect(kernel="6.12.48-amd64", asks=True)) or "")
     # A container has no kernel of its own.
     assert reason_to_reboot(Prospect(newest="", kernel="6.12.48-amd64")) is None
+
+
+def test_a_host_is_asked_in_words_that_its_shell_understands() -> None:
+    """The state of this very machine, as the script reads it."""
+    said = subprocess.run(["sh", "-c", STATE], capture_output=True, text=True, check=True).stdout
+    found = read(said.splitlines())
+    assert found.kernel == os.uname().release
+    assert dict(found.free)["/"] > 0
+    asked = question(Steps(("docker-ce", f"nvidia-driver-cuda={BRANCH}.*"), everything=True))
+    assert complaints(["sh", "-n"], text=asked) == ""
+    assert complaints(["sh", "-n"], text=SAVE_AND_REBOOT) == ""
 
 
 def _round(hosts: list[str], failing: str = "") -> list[str]:
