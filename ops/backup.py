@@ -12,23 +12,17 @@ from pyinfra import host
 
 from roles.backup import tools
 from roles.backup.config import kinds, wanted, which
-from roles.backup.save import opened, save, tell
+from roles.backup.save import save, tell
 from steps.barrier import everyone
 from steps.options import option
 
 site, member = host.data.site, host.data.member
 project = which(site, option("project"))
-on_gateway = "gateway" in host.groups
 # Of what this host has, what was asked for.
 mine = wanted(kinds(site, member), project)
 
-if on_gateway or mine:
+if mine:
     tools(site, member)
-if on_gateway:
-    opened(name="Open the repository", create=True)
-everyone(name="Wait for the repository")
-if mine and not on_gateway:
-    opened(name="Open the repository from here")
 if mine:
     save(name="Back up", kinds=mine)
 everyone(name="Wait for every backup")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import shlex
 from collections.abc import Sequence
 from string import Template
@@ -63,7 +64,10 @@ def files(site: Site, member: Member) -> list[File]:
     given = {"ca.pem": knobs.ca, "ssh_key": knobs.ssh_key, "ssh_known_hosts": knobs.ssh_known_hosts}
     words = {"kinds": " ".join(kinds(site, member)), "at": knobs.at}
     return [
-        File(f"{DIRECTORY}/env", environment(site), secret=True),
+        *(
+            File(f"{DIRECTORY}/{kind}.env", environment(site, kind), secret=True)
+            for kind in kinds(site, member)
+        ),
         *(
             File(f"{DIRECTORY}/{name}", file.read_bytes(), secret=True)
             for name, file in given.items()
@@ -75,16 +79,32 @@ def files(site: Site, member: Member) -> list[File]:
     ]
 
 
-def environment(site: Site) -> str:
-    """What restic reads from its environment, for a shell. Holds secrets."""
+def environment(site: Site, kind: str) -> str:
+    """What restic reads from its environment for the backups of one kind, for a shell. Holds secrets."""
     secrets = {name: site.secret("backup", name) for name in site.backup.env}
     variables = {
         **secrets,
-        "RESTIC_REPOSITORY": Template(site.backup.repository or "").substitute(secrets),
-        "RESTIC_PASSWORD": site.secret("backup", "password"),
+        "RESTIC_REPOSITORY": Template(repository(site, kind)).substitute(secrets),
+        "RESTIC_PASSWORD": password(site, kind),
         "RESTIC_CACHE_DIR": "/var/cache/restic",
+        # As the inventory has it: without secrets.
+        "WHERE": repository(site, kind),
     }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def repository(site: Site, kind: str) -> str:
+    """Where the backups of one kind go: each has a repository of its own, below the site's."""
+    return f"{(site.backup.repository or '').rstrip('/')}/{kind}"
+
+
+def password(site: Site, kind: str) -> str:
+    """What the backups of one kind are encrypted with, made of the site's password.
+
+    A host knows those of its own kinds alone: a node cannot read the keys of the gateway's door.
+    """
+    secret = site.secret("backup", "password")
+    return hmac.new(secret.encode(), kind.encode(), "sha256").hexdigest()
 
 
 def script(site: Site, host: str, *, etc: str = DIRECTORY, srv: str = SRV, run: str = "/run") -> str:
@@ -93,7 +113,7 @@ def script(site: Site, host: str, *, etc: str = DIRECTORY, srv: str = SRV, run: 
     Args:
         etc, srv, run: where its files are; elsewhere in tests.
     """
-    repository = site.backup.repository or ""
+    place = site.backup.repository or ""
     return render(
         "backup/backup.sh",
         etc=etc,
@@ -101,20 +121,11 @@ def script(site: Site, host: str, *, etc: str = DIRECTORY, srv: str = SRV, run: 
         run=run,
         site=site.name,
         host=host,
-        # As the inventory has it: without secrets.
-        where=_in_quotes(repository),
-        folder=shlex.quote(repository) if repository.startswith("/") else "",
+        folder=shlex.quote(place) if place.startswith("/") else "",
         options=shlex.join(options(site)),
         keep=shlex.join(keep(site)) if site.backup.forget else "",
         spare_bytes=SPARE_BYTES,
     )
-
-
-def _in_quotes(text: str) -> str:
-    """Text as it is between double quotes of a shell."""
-    for sign in '\\"$`':
-        text = text.replace(sign, f"\\{sign}")
-    return text
 
 
 def options(site: Site) -> list[str]:

@@ -86,7 +86,7 @@ def jobs_script(
 
 
 def _list(host: Any, kind: str) -> bool:
-    said = ask(host, f"{SCRIPT} open && {SCRIPT} list {kind}")
+    said = ask(host, f"{SCRIPT} list {kind}")
     if not said.well:
         return complain(host, said.complaint)
     _there[:] = read(said.output)

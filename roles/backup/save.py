@@ -11,20 +11,11 @@ from pyinfra.api import FunctionCommand, operation
 
 from fleet.quantities import show_size
 from roles.backup.config import SCRIPT
-from roles.backup.said import ask, complain, remark
+from roles.backup.said import ask, complain
 from roles.backup.snapshots import Summary, summary
 from steps.answer import first, say, table
 
 _made: list[Summary] = []
-
-
-@operation()
-def opened(create: bool = False):
-    """See that the repository answers to our password, before anything is done; made where it is to be.
-
-    One host makes it, before the others look: two that make one at the same time spoil it.
-    """
-    yield FunctionCommand(_opened, (), {"create": create})
 
 
 @operation()
@@ -42,14 +33,6 @@ def tell(site: str):
         columns = ("what", "host", "snapshot", "files", "size", "new", "seconds")
         say([table("Backups", columns, rows)], {"site": site, "backups": [asdict(one) for one in _made]})
     yield from ()
-
-
-def _opened(state: Any, host: Any, create: bool) -> bool:
-    said = ask(host, f"{SCRIPT} {'create' if create else 'open'}")
-    if not said.well:
-        return complain(host, said.complaint)
-    remark(host, said.complaint)
-    return True
 
 
 def _save(state: Any, host: Any, kind: str) -> bool:

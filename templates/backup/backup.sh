@@ -1,17 +1,15 @@
 #!/bin/sh
 # Backups of this host, by restic: encrypted here, kept elsewhere. The deploy wrote this file.
 #
-#   backup open                  the repository answers, and its password is ours
-#   backup create                the same; it is made where there is none yet
-#   backup save KIND             KIND is gateway, or a project of this node; restic's summary on standard output
-#   backup night KIND...         what the timer does
-#   backup list KIND             snapshots, as JSON
-#   backup fetch SNAPSHOT FOLDER a snapshot into a new folder, if the disk has room for it
+#   backup save KIND                  KIND is gateway, or a project of this node; restic's summary as JSON
+#   backup night KIND...              what the timer does
+#   backup list KIND                  snapshots, as JSON
+#   backup fetch KIND SNAPSHOT FOLDER a snapshot into a new folder, if the disk has room for it
 #
+# Each kind has a repository and a password of its own, in {{ etc }}/KIND.env.
 # What cannot be done is said on standard error, in words for whoever reads the journal.
 set -eu
 umask 077
-. {{ etc }}/env
 
 srv={{ srv }}
 work=$(mktemp -d /tmp/vibevoice-backup.XXXXXX)
@@ -28,24 +26,24 @@ ask() { # restic's arguments: its answer on standard output, its complaints in $
 }
 
 explain() { # what was tried: restic's complaint as a sentence that says what to do
+    last=$(grep -v '^Is there a repo' "$work/err" | grep -v '^rest:' | tail -n 3 | cut -c 1-300)
     case $(cat "$work/err") in
     *"wrong password"*)
-        refuse "$1: the repository {{ where }} is encrypted with another password. Correct password below" \
+        refuse "$1: the repository $WHERE is encrypted with another password. Correct password below" \
             "[backup] in the secrets; nothing was changed." ;;
-    *"401"* | *"403"* | *[Aa]"ccess "[Dd]"enied"* | *"ermission denied"*)
-        refuse "$1: {{ where }} does not let us in: $(tail -n 1 "$work/err" | cut -c 1-200)." \
-            "Correct the secrets of backup.env, or backup.ssh_key." ;;
-    *[Nn]"o space left"* | *"uota exceeded"* | *"507"*)
-        refuse "$1: the disk is full, here (df -h) or at {{ where }}: $(tail -n 1 "$work/err" | cut -c 1-200)" ;;
+    *"401 Unauthorized"* | *"403 Forbidden"* | *[Aa]"ccess "[Dd]"enied"* | *"AccessDenied"* | *"Permission denied (pub"*)
+        refuse "$1: $WHERE does not let us in: $last." "Correct the secrets of backup.env, or backup.ssh_key." ;;
+    *[Nn]"o space left"* | *"uota exceeded"* | *"507 Insufficient"*)
+        refuse "$1: the disk is full, here (df -h) or at $WHERE: $last" ;;
     *"already locked"*)
-        refuse "$1: somebody else has been at work in {{ where }} for minutes: $(grep locked "$work/err" | head -n 1)." \
+        refuse "$1: somebody else has been at work in $WHERE for minutes: $(grep locked "$work/err" | head -n 1)." \
             "Wait for them; what a dead host left is freed after half an hour." ;;
     *)
         if missing; then
-            refuse "$1: there is no repository at {{ where }}. The gateway's first backup makes it (ops/backup.py);" \
-                "if there should be one, correct backup.repository."
+            refuse "$1: there is no backup at $WHERE. If there should be one, correct backup.repository." \
+                "The first backup makes it (ops/backup.py)."
         fi
-        refuse "$1: {{ where }} cannot be reached or used: $(grep -v '^Is there a repo' "$work/err" | tail -n 4 | cut -c 1-300)" ;;
+        refuse "$1: $WHERE cannot be reached or used: $last" ;;
     esac
 }
 
@@ -74,12 +72,12 @@ off_host() { # a folder as repository is a disk from elsewhere: one of this host
     here=$srv
     until [ -e "$here" ]; do here=$(dirname "$here"); done
     [ "$(stat -c %d "$there")" != "$(stat -c %d "$here")" ] ||
-        refuse "{{ where }} is on this host's own disk, and would be lost with it. Mount a disk from elsewhere" \
+        refuse "$WHERE is on this host's own disk, and would be lost with it. Mount a disk from elsewhere" \
             "there, or name another repository."
 }
 
 {% endif %}
-open() {
+open() { # create: where there is none yet, it is made
 {% if folder %}
     off_host
 {% endif %}
@@ -88,9 +86,9 @@ open() {
         return
     fi
     [ -s "$work/err" ] || echo "no answer within 45 s" > "$work/err"
-    if [ "$1" = create ] && missing; then
+    if [ "${1:-}" = create ] && missing; then
         ask init > /dev/null || explain "Making the repository"
-        echo "Made the repository {{ where }}." >&2
+        echo "Made the repository $WHERE." >&2
         return
     fi
     explain "Opening the repository"
@@ -217,17 +215,31 @@ fetch() { # snapshot, folder
     ask restore "$1" --target "$2" > /dev/null || { rm -rf "$2"; explain "Fetching snapshot $1"; }
 }
 
+about() { # kind: its repository and password
+    [ -e {{ etc }}/"$1".env ] || refuse "This host makes no backups of $1: {{ etc }}/$1.env is missing. Deploy."
+    . {{ etc }}/"$1".env
+}
+
 case $1 in
-open | create) open "$1" ;;
-list) ask snapshots --json --tag "$(tags "$2")" || explain "Listing snapshots" ;;
-fetch) fetch "$2" "$3" ;;
-save) save "$2" ;;
+list)
+    about "$2"
+    open
+    ask snapshots --json --tag "$(tags "$2")" || explain "Listing snapshots"
+    ;;
+fetch)
+    about "$2"
+    fetch "$3" "$4"
+    ;;
+save)
+    about "$2"
+    open create
+    save "$2"
+    ;;
 night)
     shift
     failed=
     for kind in "$@"; do
-        [ "$kind" = gateway ] && how=create || how=open
-        "$0" $how && "$0" save "$kind" > /dev/null || failed="$failed $kind"
+        "$0" save "$kind" > /dev/null || failed="$failed $kind"
     done
     [ -z "$failed" ] || refuse "Not backed up:$failed."
     ;;

@@ -16,7 +16,7 @@ if [ -s $srv/certs/acme.json ] || [ -e $srv/door/door.db ]; then
 fi
 
 mkdir -p $srv
-{{ backup }} fetch {{ snapshot }} "$new" || exit 1
+{{ backup }} fetch gateway {{ snapshot }} "$new" || exit 1
 [ -s "$new/door/secret" ] || refuse "Snapshot {{ snapshot }} has no door/secret, so it is none of a gateway; nothing was changed."
 for file in "$new"/door/*.db; do
     [ "$(sqlite3 -readonly "$file" 'PRAGMA quick_check' 2>&1)" = ok ] ||

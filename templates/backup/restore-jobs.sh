@@ -21,7 +21,7 @@ if [ -e "$live/jobs.db" ] && [ {{ overwrite }} != 1 ]; then
         "{{ snapshot }} are to take their place, run again with --data overwrite=1; nothing was changed."
 fi
 
-{{ backup }} fetch {{ snapshot }} "$new" || exit 1
+{{ backup }} fetch $project {{ snapshot }} "$new" || exit 1
 [ -e "$new/jobs.db" ] || refuse "Snapshot {{ snapshot }} has no jobs.db, so it is none of a project; nothing was changed."
 for file in "$new"/*.db; do
     [ "$(sqlite3 "$file" 'PRAGMA quick_check' 2>&1)" = ok ] ||

@@ -64,8 +64,9 @@ def host(folder: Path, repository: str, password: str = PASSWORD, **knobs: objec
         each.mkdir(parents=True, exist_ok=True)
     secrets = {"users": {"ana": "the password of ana"}, "backup": {"password": password}}
     site = example_site(backup={"repository": repository, **knobs}, secrets=secrets)
-    environment = config.environment(site).replace("/var/cache/restic", str(folder / "cache"))
-    (etc / "env").write_text(environment)
+    for kind in ("gateway", "p1", "p2"):
+        environment = config.environment(site, kind).replace("/var/cache/restic", str(folder / "cache"))
+        (etc / f"{kind}.env").write_text(environment)
     program = folder / "backup"
     program.write_text(config.script(site, folder.name, etc=str(etc), srv=str(srv), run=str(run)))
     program.chmod(0o755)

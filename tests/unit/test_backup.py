@@ -29,22 +29,11 @@ REGISTRY = "registry/docker/registry/v2"
 DOOR = "CREATE TABLE keys (id TEXT PRIMARY KEY); INSERT INTO keys VALUES ('first'), ('second')"
 
 
-@pytest.fixture(scope="session")
-def empty_repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A new repository, on another disk than the tests' own folders."""
-    folder = Path(tempfile.mkdtemp(prefix="vv-repository-", dir="/dev/shm"))
-    repository = folder / "repository"
-    made = host(tmp_path_factory.mktemp("first") / "gateway", str(repository)).run("create")
-    assert (made.returncode, made.stderr) == (0, f"Made the repository {repository}.\n")
-    yield repository
-    shutil.rmtree(folder)
-
-
 @pytest.fixture
-def elsewhere(empty_repository: Path) -> Iterator[Path]:
-    """A repository of the test's own: making one takes seconds, by design."""
+def elsewhere() -> Iterator[Path]:
+    """A folder on another disk than the tests' own: what is on a host's own is refused."""
     folder = Path(tempfile.mkdtemp(prefix="vv-repository-", dir="/dev/shm"))
-    yield Path(shutil.copytree(empty_repository, folder / "repository"))
+    yield folder
     shutil.rmtree(folder)
 
 
@@ -238,42 +227,40 @@ Refusal = Callable[[BackupHost, Path, Path], str]
 
 
 def _another_password(gateway: BackupHost, folder: Path, elsewhere: Path) -> str:
-    return host(folder / "stranger", str(elsewhere), password="another").refused("open")
+    return host(folder / "stranger", str(elsewhere), password="another").refused("list", "gateway")
 
 
 def _no_repository(gateway: BackupHost, folder: Path, elsewhere: Path) -> str:
-    return host(folder / "early", f"{elsewhere}-of-nobody").refused("open")
+    return host(folder / "early", f"{elsewhere}/of-nobody").refused("list", "gateway")
 
 
 def _nobody_there(gateway: BackupHost, folder: Path, elsewhere: Path) -> str:
-    return host(folder / "cut-off", "rest:http://127.0.0.1:9/vv/").refused("open")
+    return host(folder / "cut-off", "rest:http://127.0.0.1:9/vv/").refused("save", "gateway")
 
 
 def _own_disk(gateway: BackupHost, folder: Path, elsewhere: Path) -> str:
-    return host(folder / "careless", str(folder / "careless" / "repository")).refused("create")
+    return host(folder / "careless", str(folder / "careless" / "repository")).refused("save", "gateway")
 
 
 def _no_room(gateway: BackupHost, folder: Path, elsewhere: Path) -> str:
     program = gateway.program.read_text()
     gateway.program.write_text(program.replace(str(config.SPARE_BYTES), str(2**60)))
-    return gateway.refused("fetch", _latest(gateway, "gateway"), str(gateway.srv / ".restore"))
+    return gateway.refused("fetch", "gateway", _latest(gateway, "gateway"), str(gateway.srv / ".restore"))
 
 
-def _of_a_project(gateway: BackupHost, folder: Path, elsewhere: Path) -> str:
-    done = gateway.restore_jobs("p1", _latest(gateway, "gateway"))
-    assert done.returncode == 1
-    return done.stderr
+def _of_another_kind(gateway: BackupHost, folder: Path, elsewhere: Path) -> str:
+    return gateway.refused("list", "p10")
 
 
 @pytest.mark.parametrize(
     ("provoke", "said"),
     [
         (_another_password, "is encrypted with another password. Correct password below [backup]"),
-        (_no_repository, "there is no repository at"),
-        (_nobody_there, "rest:http://127.0.0.1:9/vv/ cannot be reached or used"),
+        (_no_repository, "there is no backup at"),
+        (_nobody_there, "rest:http://127.0.0.1:9/vv/gateway cannot be reached or used"),
         (_own_disk, "is on this host's own disk, and would be lost with it."),
         (_no_room, "MiB free, too little. Make room"),
-        (_of_a_project, "has no jobs.db, so it is none of a project; nothing was changed."),
+        (_of_another_kind, "This host makes no backups of p10"),
     ],
 )
 def test_what_cannot_be_is_said_and_nothing_is_changed(
@@ -286,10 +273,7 @@ def test_what_cannot_be_is_said_and_nothing_is_changed(
     assert before == {path: path.read_bytes() for path in gateway.srv.rglob("*") if path.is_file()}
 
 
-def test_backups_that_are_too_old_are_forgotten_and_those_of_others_stay(
-    gateway: BackupHost, node: tuple[BackupHost, sqlite3.Connection]
-) -> None:
-    node[0].well("save", "p1")
+def test_backups_that_are_too_old_are_forgotten(gateway: BackupHost) -> None:
     gateway.well("save", "gateway")
     gateway.well("save", "gateway")
     assert len(gateway.snapshots("gateway")) == 2, "those of the last two days stay, however many"
@@ -297,7 +281,7 @@ def test_backups_that_are_too_old_are_forgotten_and_those_of_others_stay(
     program = gateway.program.read_text()
     gateway.program.write_text(program.replace("--keep-within 2d", ""))
     gateway.well("save", "gateway")
-    assert (len(gateway.snapshots("gateway")), len(gateway.snapshots("p1"))) == (1, 1)
+    assert len(gateway.snapshots("gateway")) == 1
 
 
 def test_a_night_goes_on_after_a_project_that_could_not_be_saved(
@@ -378,7 +362,25 @@ def test_secrets_are_in_the_secret_file_alone() -> None:
     site = example_site(backup=knobs, secrets=secrets)
     files = config.files(site, site.gateway)
     holding = [file for file in files if b"the-pass word" in file.data or b"the-storage" in file.data]
-    assert [(file.dest, file.secret) for file in holding] == [("/etc/vibevoice/backup/env", True)]
+    assert [(file.dest, file.secret) for file in holding] == [("/etc/vibevoice/backup/gateway.env", True)]
+    assert b"the-pass word" not in holding[0].data, "what it was made of is on no host"
+
+
+def test_a_host_can_read_the_backups_of_its_own_kinds_alone() -> None:
+    secrets = {"backup": {"password": "the-pass word"}}
+    site = example_site(backup={"repository": "s3:https://s3.example.com/vv/"}, secrets=secrets)
+    found = {
+        member.host: b"".join(file.data for file in config.files(site, member)) for member in site.members
+    }
+    for member in site.members:
+        for other in site.members:
+            for kind in config.kinds(site, other):
+                assert (config.password(site, kind).encode() in found[member.host]) == (member is other)
+    assert config.repository(site, "gateway") == "s3:https://s3.example.com/vv/gateway"
+    # By hand: printf %s gateway | openssl dgst -sha256 -hmac 'the-pass word'
+    assert (
+        config.password(site, "gateway") == "1ca3e829d938dd3baedb363bc2682ea0c246a4f881e69ff8aaa72501d0292bee"
+    )
 
 
 def test_a_node_backs_up_its_own_projects_and_the_gateway_itself() -> None:
