@@ -11,6 +11,7 @@ from fleet import Member, Site
 from roles.backup import config
 from steps.files import absent, place
 from steps.packages import packages
+from steps.shell import run
 from steps.units import units
 
 
@@ -23,6 +24,11 @@ def backup(site: Site, member: Member) -> None:
         return
     packages(name="Install restic", packages=config.packages(site))
     files = place(name="Tell restic where backups go", files=config.files(site, member))
+    run(
+        name="Forget the passwords of what is elsewhere now",
+        commands=[f"{config.strangers(site, member)} -delete"],
+        unless=f'[ -z "$({config.strangers(site, member)})" ]',
+    )
     nightly = [config.TIMER] if config.kinds(site, member) else []
     units(
         name="Make backups every night",

@@ -79,6 +79,12 @@ def files(site: Site, member: Member) -> list[File]:
     ]
 
 
+def strangers(site: Site, member: Member) -> str:
+    """Shell that prints the secret files of what a host backed up once, such as a project that has moved."""
+    mine = [word for kind in kinds(site, member) for word in ("!", "-name", f"{kind}.env")]
+    return shlex.join(["find", DIRECTORY, "-name", "*.env", *mine, "-print"])
+
+
 def environment(site: Site, kind: str) -> str:
     """What restic reads from its environment for the backups of one kind, for a shell. Holds secrets."""
     secrets = {name: site.secret("backup", name) for name in site.backup.env}

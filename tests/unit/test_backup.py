@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -381,6 +382,19 @@ def test_a_host_can_read_the_backups_of_its_own_kinds_alone() -> None:
     assert (
         config.password(site, "gateway") == "1ca3e829d938dd3baedb363bc2682ea0c246a4f881e69ff8aaa72501d0292bee"
     )
+
+
+def test_what_is_backed_up_elsewhere_now_is_no_secret_of_this_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "DIRECTORY", str(tmp_path))
+    for name in ("p1.env", "p10.env", "p10.env.vv-new", "ca.pem"):
+        (tmp_path / name).touch()
+    site = example_site()
+    done = subprocess.run(
+        ["sh", "-c", config.strangers(site, site.nodes[0])], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [f"{tmp_path}/p10.env"]
 
 
 def test_a_node_backs_up_its_own_projects_and_the_gateway_itself() -> None:
