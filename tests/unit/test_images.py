@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import subprocess
 import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import argon2
@@ -13,6 +17,7 @@ import pytest
 
 from fleet import context, images
 from fleet.logins import door_hash, htpasswd
+from steps.images import missing_layers
 from tests.unit.examples import example_site
 
 
@@ -133,3 +138,48 @@ def test_whoever_sets_their_own_password_has_no_hash_here() -> None:
 def test_a_password_that_bcrypt_would_cut_is_refused() -> None:
     with pytest.raises(ValueError, match="72 bytes"):
         htpasswd(example_site(secrets={"dashboard": {"root": "x" * 73}}), "dashboard", "root")
+
+
+class _Registry(BaseHTTPRequestHandler):
+    """Names an image of two layers and a configuration, on a base of its own; has all but one layer."""
+
+    MANIFEST = json.dumps(
+        {
+            "config": {"digest": f"sha256:{'c' * 64}"},
+            "layers": [{"digest": f"sha256:{'1' * 64}"}, {"digest": f"sha256:{'2' * 64}"}],
+            "annotations": {"org.opencontainers.image.base.digest": f"sha256:{'b' * 64}"},
+        },
+        separators=(",", ":"),
+    )
+    HAS = ("c" * 64, "1" * 64)
+
+    def do_GET(self) -> None:
+        found = self.path == "/v2/vibevoice/manifests/t"
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        self.wfile.write(self.MANIFEST.encode() if found else b"")
+
+    def do_HEAD(self) -> None:
+        here = [f"/v2/vibevoice/blobs/sha256:{digest}" for digest in self.HAS]
+        self.send_response(200 if self.path in here else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_registry_that_knows_an_image_by_name_alone_is_found_out() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Registry) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        registry = f"127.0.0.1:{server.server_port}"
+        printed = {
+            tag: subprocess.run(
+                ["sh", "-c", missing_layers(registry, "vibevoice", tag)],
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout
+            for tag in ("t", "unknown")
+        }
+        server.shutdown()
+    assert printed == {"t": f"sha256:{'2' * 64}\n", "unknown": ""}
