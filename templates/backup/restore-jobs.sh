@@ -44,11 +44,17 @@ mkdir -p "$new/jobs" "$new/voices"
 chown {{ user }} "$new" "$new/jobs" "$new/voices" "$new"/*.db
 chmod 750 "$new"
 
-running=$(docker ps --filter label=vibevoice.site={{ site }} --filter "label=vibevoice.project=$project" \
-    --format '{{ "{{.Names}}" }}' 2> /dev/null || true)
+studios() { # names of those that run; on a host without Docker there are none
+    docker ps --filter label=vibevoice.site={{ site }} --filter "label=vibevoice.project=$project" \
+        --format '{{ "{{.Names}}" }}' 2> /dev/null || true
+}
+
+running=$(studios)
 # Whatever happens from here on, they speak again.
 trap '[ -z "$running" ] || docker start $running > /dev/null' EXIT
 [ -z "$running" ] || docker stop $running > /dev/null
+# One that runs would go on in the old folder, wherever that is.
+[ -z "$(studios)" ] || refuse "Somebody started $(studios) again, so nothing was changed. Run again."
 rm -rf "$old"
 mkdir -p -m 700 "${old%/*}"
 [ ! -e "$live" ] || mv "$live" "$old"
