@@ -54,7 +54,7 @@ running=$(studios)
 trap '[ -z "$running" ] || docker start $running > /dev/null' EXIT
 [ -z "$running" ] || docker stop $running > /dev/null
 # One that runs would go on in the old folder, wherever that is.
-[ -z "$(studios)" ] || refuse "Somebody started $(studios) again, so nothing was changed. Run again."
+[ -z "$(studios)" ] || refuse "Somebody started $(echo $(studios)) again, so nothing was changed. Run again."
 rm -rf "$old"
 mkdir -p -m 700 "${old%/*}"
 [ ! -e "$live" ] || mv "$live" "$old"

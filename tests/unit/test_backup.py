@@ -193,6 +193,60 @@ def test_jobs_that_are_there_stay_unless_told(node: tuple[BackupHost, sqlite3.Co
     assert rows(before / "jobs.db", "SELECT DISTINCT title FROM jobs") == [("written since",)]
 
 
+DOCKER = """#!/bin/sh
+# Two studios. What they are told is written down, and whose jobs lie there at that moment.
+title=$(sqlite3 -readonly {jobs} "SELECT DISTINCT title FROM jobs")
+case "$1" in
+ps) [ -e {folder}/stopped ] || printf 'vv-p1-0-aa\\nvv-p1-1-bb\\n' ;;
+stop) echo "$* at ${{title:-backup}}" >> {folder}/told; touch {folder}/stopped; {then} ;;
+start) echo "$* at ${{title:-backup}}" >> {folder}/told; rm -f {folder}/stopped ;;
+*) echo "docker $* was not expected" >&2; exit 1 ;;
+esac
+"""
+
+
+def _docker(folder: Path, jobs: Path, then: str) -> str:
+    """A PATH with a docker of two studios. then: what happens once they are stopped."""
+    folder.mkdir()
+    (folder / "docker").write_text(DOCKER.format(folder=folder, jobs=jobs, then=then))
+    (folder / "docker").chmod(0o755)
+    return f"{folder}:/usr/bin:/bin"
+
+
+def test_studios_are_stopped_before_their_jobs_are_replaced_and_started_after(
+    node: tuple[BackupHost, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made, db = node
+    made.well("save", "p1")
+    db.execute("UPDATE jobs SET title = 'living'")
+    snapshot = _latest(made, "p1")
+    folder = tmp_path / "bin"
+    monkeypatch.setenv("PATH", _docker(folder, made.srv / "projects/p1/jobs.db", ":"))
+    done = made.restore_jobs("p1", snapshot, overwrite=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["studios"] == "vv-p1-0-aa vv-p1-1-bb"
+    assert (folder / "told").read_text().splitlines() == [
+        "stop vv-p1-0-aa vv-p1-1-bb at living",
+        "start vv-p1-0-aa vv-p1-1-bb at backup",
+    ]
+
+
+def test_jobs_are_not_replaced_below_a_studio_that_somebody_starts_again(
+    node: tuple[BackupHost, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made, db = node
+    made.well("save", "p1")
+    db.execute("UPDATE jobs SET title = 'living'")
+    snapshot = _latest(made, "p1")
+    folder = tmp_path / "bin"
+    somebody = f"rm {folder}/stopped"
+    monkeypatch.setenv("PATH", _docker(folder, made.srv / "projects/p1/jobs.db", somebody))
+    done = made.restore_jobs("p1", snapshot, overwrite=True)
+    assert done.returncode == 1
+    assert "Somebody started vv-p1-0-aa vv-p1-1-bb again, so nothing was changed." in done.stderr
+    assert (folder / "told").read_text().splitlines()[-1] == "start vv-p1-0-aa vv-p1-1-bb at living"
+
+
 def test_a_backup_has_no_job_whose_sound_was_deleted_meanwhile(
     node: tuple[BackupHost, sqlite3.Connection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
