@@ -1,1 +1,1 @@
-"""The site under attack, on the lab's hosts: make test-lab."""
+"""The site under attack, its hosts at the mercy of fate, on the lab: make test-faults, some in make test."""
