@@ -230,7 +230,7 @@ class Traefik(Section):
     dial_timeout_s: Count = Field(default=5, description="seconds to connect to a node or a studio")
     grace_s: Seconds = Field(
         default=10,
-        description="seconds for open requests to end when Traefik stops; new ones are refused meanwhile",
+        description="seconds that a replaced or stopped Traefik gives its open requests to end",
     )
     health_interval_s: Count = Field(
         default=1, description="seconds between health checks of studios and nodes"

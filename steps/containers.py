@@ -55,7 +55,11 @@ class Container:
     @property
     def arguments(self) -> list[str]:
         """`docker create` and everything after it."""
-        tokens = ["docker", "create", "--name", self.name, "--network", self.network]
+        return self.arguments_as(self.name)
+
+    def arguments_as(self, name: str) -> list[str]:
+        """The same, under another name."""
+        tokens = ["docker", "create", "--name", name, "--network", self.network]
         tokens += ["--restart", "unless-stopped"]
         for mount in self.mounts:
             tokens += ["-v", mount]

@@ -9,6 +9,7 @@ from pyinfra.api import deploy
 
 from fleet import Gateway, Site, names
 from roles.gateway import config
+from steps.beside import SHARES_LABEL, Serving, container_beside, port
 from steps.containers import HARDENED, Container, container
 from steps.files import Directory, File, directories, place, render
 from steps.traefik import dynamic
@@ -22,13 +23,13 @@ GARBAGE = {"GOGC": "400"}
 
 @deploy("Gateway")
 def gateway(site: Site, member: Gateway) -> None:
-    """Run registry and Traefik; a change of Traefik's static configuration restarts it."""
+    """Run registry and Traefik; a changed Traefik starts beside the old one."""
     files = _files(site)
     shared = config.dynamic(site, config.layout(site))
     directories(name="Make Traefik's folders", directories=_folders())
     place(name="Configure registry and Traefik", files=files)
     container(name="Run the image registry", spec=registry(site, files))
-    container(name="Run Traefik", spec=traefik(site, files))
+    container_beside(name="Run Traefik", spec=traefik(site, files), serving=serving(site))
     dynamic(
         name="Configure what all projects share",
         part="site",
@@ -80,6 +81,8 @@ def registry(site: Site, files: Sequence[File]) -> Container:
 
 def traefik(site: Site, files: Sequence[File]) -> Container:
     """Traefik, on the public addresses; root without any right but to bind low ports."""
+    # For a while an old one and its successor share the certificates. Each has read them at its start; who
+    # orders one writes them, and the old one looks for something to order only once a day.
     # Docker kills what still runs after its own timeout, so that one is the longer.
     stop_timeout = str(site.traefik.grace_s + 10)
     return Container(
@@ -91,8 +94,25 @@ def traefik(site: Site, files: Sequence[File]) -> Container:
             f"{config.DIRECTORY}:{config.DIRECTORY}:ro",
             f"{config.CERTIFICATES}:{config.CERTIFICATES}",
         ],
-        labels={"vibevoice.site": site.name},
+        labels={"vibevoice.site": site.name, SHARES_LABEL: "yes"},
         env=GARBAGE | {f"{name}_FILE": f"{ACME_SECRETS}/{name}" for name in site.acme.dns_env},
         options=[*HARDENED, "--cap-add", "NET_BIND_SERVICE", "--stop-timeout", stop_timeout],
         also=_hashes(files, config.DIRECTORY),
+    )
+
+
+def serving(site: Site) -> Serving:
+    """What a new Traefik has to serve: its own status, and the site's health under the certificate."""
+    where = config.layout(site)
+    # An address without a host is every address.
+    host, _, https = where.websecure.rpartition(":")
+    at = f"{site.domain}:{https}:{host or '127.0.0.1'}"
+    return Serving(
+        outer=[port(where.web), port(where.websecure)],
+        inner=[port(where.door)],
+        open=[port(where.internal)],
+        asks=[
+            [f"http://{where.internal}/ping"],
+            ["--resolve", at, f"https://{site.domain}:{https}/vibevoice/health"],
+        ],
     )

@@ -8,6 +8,7 @@ from pyinfra.api import deploy
 
 from fleet import Node, Site, names
 from roles.node_proxy import config
+from steps.beside import SHARES_LABEL, Serving, container_beside, port
 from steps.containers import HARDENED, Container, container
 from steps.files import File, place, render
 from steps.shell import run
@@ -20,7 +21,7 @@ TMPFILES = "/etc/tmpfiles.d/vibevoice-docker-proxy.conf"
 
 @deploy("Node proxy")
 def node_proxy(site: Site, member: Node) -> None:
-    """Run the Docker filter and Traefik; a change of either's static configuration restarts it."""
+    """Run the Docker filter and Traefik; a changed Traefik starts beside the old one."""
     where = config.layout(site, member)
     static, haproxy = config.static(site, where), config.haproxy()
     node = File(f"{config.DIRECTORY}/dynamic/node.yml", config.dynamic())
@@ -38,7 +39,9 @@ def node_proxy(site: Site, member: Node) -> None:
         unless=f"[ -d {config.SOCKET_DIRECTORY} ] && [ -d {config.DIRECTORY}/dynamic ]",
     )
     container(name="Run the Docker filter", spec=docker_proxy(site, haproxy))
-    container(name="Run the node's Traefik", spec=traefik(site, static))
+    container_beside(
+        name="Run the node's Traefik", spec=traefik(site, static), serving=serving(site, member, where)
+    )
     dynamic(
         name="Configure ping, status and metrics",
         part="node",
@@ -81,7 +84,17 @@ def traefik(site: Site, static: str) -> Container:
             f"{config.DIRECTORY}:{config.DIRECTORY}:ro",
             f"{config.SOCKET_DIRECTORY}:{config.SOCKET_DIRECTORY}:ro",
         ],
-        labels={"vibevoice.site": site.name},
+        labels={"vibevoice.site": site.name, SHARES_LABEL: "yes"},
         options=[*HARDENED, "--user", f"{USER}:{USER}", "--stop-timeout", str(site.traefik.grace_s + 10)],
         also=[_digest(static)],
+    )
+
+
+def serving(site: Site, node: Node, where: config.Layout) -> Serving:
+    """What a new Traefik has to serve: its own status, and every studio that the old one knows."""
+    studios = [f"{names.path(project.name)}/health/live" for project in site.projects_on(node.host)]
+    return Serving(
+        outer=[port(where.studios), port(where.metrics)],
+        open=[port(where.internal)],
+        asks=[[f"http://{where.internal}/ping"], *([f"http://{where.studios}{path}"] for path in studios)],
     )

@@ -1,0 +1,159 @@
+"""A container replaced while it serves: the new one beside it on the same ports, then the old one drained."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pyinfra import host
+from pyinfra.api import FactBase, operation
+
+from steps.containers import SPEC_LABEL, Container, container
+from steps.files import render
+
+# A container with this label listens with SO_REUSEPORT on all its ports.
+SHARES_LABEL = "vibevoice.shares-ports"
+# Twice what a cold start with a thousand routes takes on a slow machine; new connections wait meanwhile.
+SERVES_WITHIN_S = 20
+# Of as many connections, each dealt to one of two, all go to the same one in 1 of a million cases.
+TIMES = 20
+
+
+@dataclass(frozen=True)
+class Serving:
+    """What a container has to serve before it takes another's place.
+
+    Args:
+        outer: ports that others reach over the network.
+        inner: ports that it reaches itself on, over loopback.
+        open: ports where a wrong answer, or none, for a moment does no harm.
+        asks: `curl` arguments that end with a URL without a query. Those that the container in place answers
+            with success, the new one has to.
+    """
+
+    outer: Sequence[int]
+    inner: Sequence[int] = ()
+    open: Sequence[int] = ()
+    asks: Sequence[Sequence[str]] = ()
+
+
+def port(address: str) -> int:
+    """The port of "host:port"."""
+    return int(address.rpartition(":")[2])
+
+
+@dataclass(frozen=True)
+class Around:
+    """A container and what its replacements left beside it.
+
+    Args:
+        status: Docker's word; empty where there is none.
+        spec: hash of its specification.
+        shares: it shares its ports.
+        serving: it, or a stray one, runs.
+        stray: one runs that was to take its place, or has left it, and nobody is ending it.
+        dead: names of those that do not run, and that nobody removes.
+    """
+
+    status: str = ""
+    spec: str = ""
+    shares: bool = False
+    serving: bool = False
+    stray: bool = False
+    dead: tuple[str, ...] = ()
+
+
+class AroundFact(FactBase[Around]):
+    """The container as found; none where Docker itself is missing or down, as while a run is planned."""
+
+    def command(self, container: str) -> str:
+        spec, shares = (f'{{{{.Label "{label}"}}}}' for label in (SPEC_LABEL, SHARES_LABEL))
+        form = f"{{{{.Names}}}} {{{{.State}}}} s={spec} p={shares} {{{{.ID}}}}"
+        return (
+            f"docker ps -a --filter name={shlex.quote(f'^/?{container}(-new|-old-.*)?$')} "
+            f"--format {shlex.quote(form)} 2>/dev/null; "
+            "systemctl list-units --plain --no-legend 'vibevoice-retire-*' 2>/dev/null | cut -d ' ' -f 1"
+        )
+
+    @staticmethod
+    def default() -> Around:
+        return Around()
+
+    def process(self, output: Iterable[str]) -> Around:
+        return read(output)
+
+
+def read(output: Iterable[str]) -> Around:
+    """The fact's lines: containers, then units that end some of them."""
+    lines = [line.split() for line in output]
+    units = {words[0].removesuffix(".service") for words in lines if len(words) == 1}
+    found = Around()
+    for name, status, spec, shares, number in (words for words in lines if len(words) == 5):
+        runs = status == "running"
+        if f"vibevoice-retire-{number}" in units:
+            continue
+        if name.endswith("-new") or "-old-" in name:
+            if runs:
+                found = replace(found, serving=True, stray=True)
+            else:
+                found = replace(found, dead=(*found.dead, name))
+        else:
+            found = replace(
+                found,
+                status=status,
+                spec=spec.removeprefix("s="),
+                shares=shares != "p=",
+                serving=found.serving or runs,
+            )
+    return found
+
+
+@operation()
+def container_beside(spec: Container, serving: Serving):
+    """Have exactly this container running; another one serves until it does, and then ends in its own time.
+
+    One that does not come up, or does not serve what the one before does, is removed, and fails the operation
+    with its last lines.
+
+    Args:
+        spec: has `SHARES_LABEL`, and listens accordingly.
+        serving: what has to be seen of it.
+    """
+    now = host.get_fact(AroundFact, container=spec.name)
+    if now.dead:
+        yield f"docker rm -f {shlex.join(now.dead)} >/dev/null"
+    if now.spec == spec.spec and now.status == "running" and not now.stray:
+        host.noop(f"{spec.name} runs as specified")
+        return
+    if not now.serving:
+        yield from container._inner(spec=spec)
+        return
+    # Pulled before anything is touched.
+    image = shlex.quote(spec.image)
+    yield f"docker image inspect {image} >/dev/null 2>&1 || docker pull -q {image}"
+    # A killed run may have left several that serve: a fresh one takes the place of all.
+    yield f"sh -c {shlex.quote(script(spec, serving, shares=now.shares or not now.status))}"
+
+
+def script(spec: Container, serving: Serving, shares: bool) -> str:
+    """Shell that replaces a container.
+
+    Args:
+        shares: the one in place shares its ports; if not, it has to close them before the new one starts.
+    """
+    inner = ", ".join(map(str, serving.inner))
+    return render(
+        "containers/beside.sh",
+        name=shlex.quote(spec.name),
+        create=shlex.join(spec.arguments_as(f"{spec.name}-new")),
+        ports=" ".join(map(str, (*serving.outer, *serving.inner, *serving.open))),
+        outer=", ".join(map(str, serving.outer)),
+        inner=f"elements = {{ {inner} }};" if inner else "",
+        seconds=SERVES_WITHIN_S,
+        hold_s=SERVES_WITHIN_S + 10,
+        asks=[shlex.join(ask) for ask in serving.asks],
+        questions=" ".join(str(number + 1) for number in range(len(serving.asks))),
+        times=TIMES,
+        shares=shares,
+    )
