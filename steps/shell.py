@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+
+from steps.units import changed
 
 
 class Succeeds(FactBase[bool]):
@@ -39,15 +42,24 @@ class Output(FactBase[str]):
 
 @operation()
 def run(
-    commands: Sequence[str], unless: str | None = None, only_if: str | None = None, stdin: str | None = None
+    commands: Sequence[str],
+    unless: str | None = None,
+    only_if: str | None = None,
+    after: Sequence[OperationMeta] | None = None,
+    stdin: str | None = None,
 ):
     """Run shell commands in order, stopping at the first that fails.
 
     Args:
+        after: operations; where none of them changed something there is nothing to do. With pyinfra's own `_if`
+            a plan only says that something may happen.
         unless: shell test; where it succeeds there is nothing to do.
         only_if: shell test; where it fails there is nothing to do.
         stdin: text for the commands' standard input (for what must not show in an argument).
     """
+    if after is not None and not changed(after):
+        host.noop("nothing to do")
+        return
     if unless is not None and host.get_fact(Succeeds, test=unless):
         host.noop("nothing to do")
         return

@@ -48,8 +48,10 @@ class UnitStates(FactBase[dict[str, tuple[str, str, bool]]]):
 
 
 def changed(operations: Sequence[OperationMeta]) -> bool:
-    """Whether one of them changed something; their results exist only while executing."""
-    return state.is_executing and any(operation.did_change() for operation in operations)
+    """Whether one of them has changed something; while a run is planned, whether one of them would."""
+    if state.is_executing:
+        return any(operation.did_change() for operation in operations)
+    return any(operation.will_change for operation in operations)
 
 
 @operation()

@@ -15,7 +15,6 @@ PACKAGES = ("ca-certificates", "curl", "iproute2", "iputils-ping", "pciutils", "
 SSHD = "/etc/ssh/sshd_config.d/10-vibevoice.conf"
 SYSCTL = "/etc/sysctl.d/60-vibevoice.conf"
 JOURNALD = "/etc/systemd/journald.conf.d/vibevoice.conf"
-APPLY_SYSCTL = f"sysctl -q -p {SYSCTL}"
 # Any of these keeps the clock already; a second one would fight it.
 TIME_SERVICES = "chrony.service ntp.service ntpsec.service openntpd.service"
 
@@ -27,21 +26,39 @@ def base(site: Site, member: Member) -> None:
     settings = place(name="Configure apt, kernel, journal and sshd", files=_settings(site, member))
     packages(name="Install the basics", packages=PACKAGES)
     directories(name="Make the site's folders", directories=_folders(member))
-    run(name="Apply kernel, journal and sshd settings", commands=_apply(), _if=settings.did_change)
+    run(name="Apply journal and sshd settings", commands=_apply(), after=[settings])
+    run(
+        name="Apply kernel settings",
+        commands=[f"sysctl -q -p {SYSCTL} -e || true"],
+        unless=in_force(sysctl()),
+    )
     if not platform().container:
         _keep_time()
 
 
+def sysctl() -> str:
+    """The host's kernel settings. A container's outside its network namespace are its host's."""
+    return render("base/sysctl.conf", container=platform().container)
+
+
+def in_force(settings: str) -> str:
+    """Shell test: the kernel has these settings, as far as they exist and are ours to set."""
+    pairs = [line.split("=", 1) for line in settings.splitlines() if "=" in line and line[0] != "#"]
+    tests = []
+    for key, value in pairs:
+        path = f"/proc/sys/{key.strip().replace('.', '/')}"
+        tests.append(f'{{ [ ! -w {path} ] || [ "$(cat {path})" = {value.strip()} ]; }}')
+    return " && ".join(tests)
+
+
 def _settings(site: Site, member: Member) -> list[File]:
-    # A container's kernel settings outside its network namespace are its host's.
-    files = [
+    return [
         File("/etc/apt/apt.conf.d/90vibevoice", render("base/apt.conf")),
         File("/etc/needrestart/conf.d/vibevoice.conf", render("base/needrestart.conf")),
-        File(SYSCTL, render("base/sysctl.conf", container=platform().container)),
+        File(SYSCTL, sysctl()),
         File(JOURNALD, render("base/journald.conf")),
         File(SSHD, sshd(hop=is_jump_host(site, member), keys=came_by_key(host.data.dict()))),
     ]
-    return files
 
 
 def sshd(hop: bool, keys: bool) -> str:
@@ -69,8 +86,6 @@ def _apply() -> list[str]:
         # sshd is only reloaded with a configuration that it accepts; connections that exist stay.
         "! command -v sshd >/dev/null || sshd -t",
         "systemctl reload ssh.service 2>/dev/null || systemctl reload sshd.service 2>/dev/null || true",
-        # Some keys may not exist, or not be ours to set, in a container or an older kernel.
-        f"{APPLY_SYSCTL} -e || true",
         "systemctl try-restart systemd-journald.service",
     ]
 

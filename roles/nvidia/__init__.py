@@ -53,7 +53,7 @@ def nvidia(site: Site, member: Node) -> None:
     run(
         name="Take nouveau out of the initramfs",
         commands=["! command -v update-initramfs >/dev/null || update-initramfs -u"],
-        _if=files.did_change,
+        after=[files],
     )
     repositories = sources(name="Add NVIDIA's repositories", sources=wanted.sources)
     if here.id == "debian":

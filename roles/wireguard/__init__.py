@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Any
 
-from pyinfra import host, inventory, logger, state
-from pyinfra.api import FactBase, FunctionCommand, StringCommand, deploy, operation
+from pyinfra import host, inventory, state
+from pyinfra.api import FactBase, StringCommand, deploy, operation
 
 from fleet import Gateway, Member, Site
 from roles.wireguard import tunnel
 from steps.packages import APT, packages
+from steps.refusal import refuse
 from steps.shell import Succeeds, run
 
 KEY = "/etc/wireguard/wg0.key"
@@ -134,22 +134,14 @@ def carries(site: Site):
 
     The age of the last handshake says less: it outlives a changed key.
     """
-    answers = f"ping -q -c 1 -W 1 {site.wg_address(site.gateway.host)}"
-    if host.get_fact(Succeeds, test=answers):
-        host.noop("the gateway answers through wg0")
+    # Before it is up nothing can be seen; and waiting is no change.
+    if not state.is_executing:
         return
+    answers = f"ping -q -c 1 -W 1 {site.wg_address(site.gateway.host)}"
     wait = f"for try in $(seq {HANDSHAKE_S}); do {answers} && exit 0; sleep 0.2; done; exit 1"
-    yield FunctionCommand(await_answer, (), {"wait": wait, "endpoint": site.wg_endpoint})
-
-
-def await_answer(state: Any, host: Any, wait: str, endpoint: str) -> bool:
-    """Run `wait` on the host; False, with the way to the cause, if it fails."""
-    if host.get_fact(Succeeds, test=wait):
-        return True
-    message = (
-        f"No answer through wg0 from {endpoint} within {HANDSHAKE_S} s. Does UDP reach it from here? "
-        "Look at the provider's firewall and at wg show wg0 on the gateway, or set wireguard.endpoint. "
-        "A run limited to this host cannot tell the gateway its new key."
-    )
-    host.log_styled(message, fg="red", log_func=logger.error)
-    return False
+    if not host.get_fact(Succeeds, test=wait):
+        yield refuse(
+            f"No answer through wg0 from {site.wg_endpoint} within {HANDSHAKE_S} s. Does UDP reach it from "
+            "here? Look at the provider's firewall and at wg show wg0 on the gateway, or set "
+            "wireguard.endpoint. A run limited to this host cannot tell the gateway its new key."
+        )
