@@ -11,8 +11,8 @@ id() { docker inspect --type container --format '{% raw %}{{.Id}}{% endraw %}' "
 listens() { ss -Htlnp "sport = :$2" | grep -q "pid=$1,"; }
 
 # While both listen, the kernel deals out new connections to both: also to the new one before it knows a route,
-# and to the old one just before it closes, with what nobody has accepted. So new connections wait meanwhile:
-# their first packet is dropped, and comes again after a second. The set forgets them if this script dies.
+# and to the old one just before it closes, with what nobody has accepted. In these two moments new connections
+# wait: their first packet is dropped, and comes again after a second. The sets forget if this script dies.
 hold() {
     nft -f - 2>/dev/null <<-NFT
 	add table inet vibevoice_hold
@@ -59,10 +59,9 @@ give_up() {
 {% if shares %}
     echo "$name was not replaced and goes on serving as it is." >&2
 {% else %}
-    # It is draining already, and does not listen again before it has started again.
-    systemctl stop "vibevoice-retire-$(echo "$old" | cut -c 1-12)" 2>/dev/null
-    docker rename "$name-old-$(echo "$old" | cut -c 1-12)" "$name" && docker update --restart unless-stopped "$name" \
-        >/dev/null && docker restart --time 0 "$name" >/dev/null && echo "$name was started again as it was." >&2
+    # It has been asked to end, and listens again only after another start.
+    docker rename "$old" "$name" && docker update --restart unless-stopped "$name" >/dev/null &&
+        docker restart --time 0 "$name" >/dev/null && echo "$name was started again as it was." >&2
 {% endif %}
     exit 1
 }
@@ -71,19 +70,29 @@ step_aside() {
     ! docker inspect --type container "$1" >/dev/null 2>&1 || docker rename "$1" "$name-old-$(id "$1")" || exit 1
 }
 
-# Asks the ones that stepped aside to end, and waits until none of them takes new connections.
-retire() {
-    for one in $(docker ps -aq --filter "name=^/?$name-old-"); do
-        process=$(pid "$one")
-        docker update --restart no "$one" >/dev/null
+# Asks the ones that stepped aside to end, and returns once none of them takes new connections.
+close_old() {
+    ends=$(docker ps -aq --filter "name=^/?$name-old-")
+    processes=$(for one in $ends; do docker update --restart no "$one" >/dev/null; pid "$one"; done | grep -vx 0)
+    hold
+    # What is on its way to a listener arrives, and is taken.
+    sleep 0.5
+    for process in $processes; do kill -s TERM "$process"; done
+    for process in $processes; do
+        n=0
+        while ss -Htlnp | grep -q "pid=$process," && [ $n -lt 200 ]; do
+            n=$((n + 1))
+            sleep 0.02
+        done
+    done
+}
+
+# Removes them once they have ended; Docker kills what outlives its grace.
+remove_old() {
+    for one in $ends; do
         systemctl is-active --quiet "vibevoice-retire-$one" || systemd-run --quiet --collect \
             --unit "vibevoice-retire-$one" --description "Let $name finish its open requests" \
             sh -c "while docker inspect $one >/dev/null 2>&1; do docker stop $one && docker rm $one || sleep 2; done"
-        n=0
-        while [ "$process" != 0 ] && ss -Htlnp | grep -q "pid=$process," && [ $n -lt 100 ]; do
-            n=$((n + 1))
-            sleep 0.05
-        done
     done
 }
 
@@ -94,7 +103,7 @@ hold
 {% if not shares %}
 # The old one does not share its ports.
 step_aside "$name"
-retire
+close_old
 {% endif %}
 docker start "$new" >/dev/null || give_up "$new does not start."
 deadline=$(($(date +%s) + {{ seconds }}))
@@ -104,6 +113,12 @@ until [ "$(status "$new")" != "running 0" ] || serves; do
     sleep 0.05
 done
 [ "$(status "$new")" = "running 0" ] || give_up "$new ended by itself; its last lines:"
+{% if shares %}
+let_in
 step_aside "$name"
+{% endif %}
 docker rename "$new" "$name" || exit 1
-retire
+{% if shares %}
+close_old
+{% endif %}
+remove_old
