@@ -82,7 +82,7 @@ class Settings(BaseModel):
         "stream of the 1.5B takes about 2.9 GB. None: what the GPU has left, 1 GiB on a CPU.",
     )
     stall_s: float = Field(
-        120, gt=1, description="Seconds of silence after which a hung engine is ended and started again."
+        60, gt=1, description="Seconds of silence after which a hung engine is ended and started again."
     )
     idle_s: float = Field(
         1800,

@@ -19,7 +19,7 @@ KILLED_WEB = Fault("kill -9 of a web process", back_within_s=45)
 KILLED_ENGINE = Fault("kill -9 of an engine", unnoticed=True)
 # The node's watch sees a container that Docker calls unhealthy: after 3 looks of 4 s, 5 s apart.
 STOPPED_WEB = Fault("SIGSTOP of a web process", back_within_s=75)
-# An engine is ended once it has been silent for 120 s.
+# An engine is ended once it has been silent for 60 s.
 STOPPED_ENGINE = Fault("SIGSTOP of an engine", back_within_s=180)
 NODE_PROXY = Fault("kill -9 of a node's Traefik", back_within_s=20)
 GATEWAY_PROXY = Fault("kill -9 of the gateway's Traefik", back_within_s=20)

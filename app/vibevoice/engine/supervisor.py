@@ -36,7 +36,7 @@ STEADY_S = 600.0
 class Patience:
     """How long an engine may be silent, and how long to wait before the next, in seconds."""
 
-    stall_s: float = 120.0
+    stall_s: float = 60.0
     load_s: float = LOAD_S
     pause_s: float = 1.0
 
