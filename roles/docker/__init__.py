@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from pyinfra.api import StringCommand, deploy, operation
 
 from fleet import Member, Site
 from roles.docker import engine
-from steps.files import TEMPLATES, File, place, render, write
+from steps.files import TEMPLATES, File, FileStates, place, render, write
 from steps.packages import packages
 from steps.platform import platform
 from steps.shell import Output
@@ -21,23 +20,21 @@ from steps.units import units
 
 DAEMON = "/etc/docker/daemon.json"
 HEAL = "/usr/local/lib/vibevoice/docker-heal"
+RUNNING, ENABLED = ("docker.service",), ("vibevoice-docker-heal.service",)
 
 
 @deploy("Docker")
 def docker(site: Site, member: Member) -> None:
     """Install, configure and start Docker Engine."""
-    place(name="Order Docker at boot", files=_boot_files())
+    place(name="Order Docker at boot", files=boot_files())
     # Before the packages: their first start already reads it.
     daemon_config(name="Configure the daemon", config=engine.daemon(site))
     _install(site)
-    units(
-        name="Run Docker",
-        running=["docker.service"],
-        enabled=["vibevoice-docker-heal.service"],
-    )
+    units(name="Run Docker", running=RUNNING, enabled=ENABLED)
 
 
-def _boot_files() -> list[File]:
+def boot_files() -> list[File]:
+    """What orders Docker at boot, and starts again what it failed to start."""
     units_at = "/etc/systemd/system"
     return [
         File(f"{units_at}/docker.service.d/vibevoice.conf", render("docker/docker.conf")),
@@ -50,21 +47,21 @@ def _boot_files() -> list[File]:
 def _install(site: Site) -> None:
     here = platform()
     if not engine.from_vendor(site, here):
-        packages(name="Install Docker", packages=engine.distribution(here), hold=True)
+        packages(name="Install Docker", packages=engine.packages(site, here), hold=True)
         return
     repository = sources(name="Add Docker's repository", sources=[engine.source(site, here)])
     # They conflict with the distribution's, so apt takes those out in the same step.
-    packages(name="Install Docker", packages=engine.VENDOR, hold=True, update_if=[repository])
+    packages(name="Install Docker", packages=engine.packages(site, here), hold=True, update_if=[repository])
 
 
 @operation()
 def daemon_config(config: Mapping[str, Any]):
     """Replace daemon.json once dockerd itself accepts it; restart only where a reload does not read it."""
-    wanted, new = File(DAEMON, engine.as_file(config)), f"{DAEMON}.checked"
-    current = host.get_fact(Output, script=f"cat {DAEMON}")
-    if _same(current, config):
+    wanted, new = daemon_file(config), f"{DAEMON}.checked"
+    if host.get_fact(FileStates, paths=(DAEMON,)).get(DAEMON) == wanted.state:
         host.noop("the daemon is configured")
         return
+    current = host.get_fact(Output, script=f"cat {DAEMON}")
     yield write([File(new, wanted.content)])
     # On a new host there is no dockerd yet that could look at it.
     check = f"! command -v dockerd >/dev/null || dockerd --validate --config-file={new}"
@@ -73,11 +70,9 @@ def daemon_config(config: Mapping[str, Any]):
     yield _shell(f"! systemctl is-active --quiet docker.service || systemctl {verb} docker.service")
 
 
-def _same(current: str, config: Mapping[str, Any]) -> bool:
-    try:
-        return json.loads(current) == config
-    except ValueError:
-        return False
+def daemon_file(config: Mapping[str, Any]) -> File:
+    """daemon.json."""
+    return File(DAEMON, engine.as_file(config))
 
 
 def _shell(script: str) -> StringCommand:

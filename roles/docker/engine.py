@@ -41,6 +41,11 @@ def distribution(platform: Platform) -> tuple[str, ...]:
     return ("docker.io", "docker-cli") if platform.release == "debian13" else ("docker.io",)
 
 
+def packages(site: Site, platform: Platform) -> tuple[str, ...]:
+    """What is installed, and held."""
+    return VENDOR if from_vendor(site, platform) else distribution(platform)
+
+
 def source(site: Site, platform: Platform) -> Source:
     """Docker's repository for this host."""
     return Source(
