@@ -71,16 +71,17 @@ class Source:
         lines = [f"{key}: {value}\n" for key, value in fields.items() if value]
         return File(f"/etc/apt/sources.list.d/{self.name}.sources", "".join(lines))
 
+    @property
+    def files(self) -> list[File]:
+        """What is written here: the deb822 file, and a key that lies on the operator's machine."""
+        key = [] if self.fetches else [File(self.keyring, Path(self.key).expanduser().read_bytes())]
+        return [self.file, *key]
+
 
 @operation()
 def sources(sources: Sequence[Source]):
     """Have these repositories and their keys; the key of a URL is fetched once."""
-    files = [source.file for source in sources]
-    files += [
-        File(source.keyring, Path(source.key).expanduser().read_bytes())
-        for source in sources
-        if not source.fetches
-    ]
+    files = [file for source in sources for file in source.files]
     fetched = [source for source in sources if source.fetches]
     paths = (*(source.keyring for source in fetched), *(file.dest for file in files))
     states = host.get_fact(FileStates, paths=paths)

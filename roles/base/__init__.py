@@ -8,7 +8,7 @@ from pyinfra.api import deploy
 from fleet import Gateway, Member, Site
 from steps.files import Directory, File, directories, place, render
 from steps.packages import APT, packages
-from steps.platform import platform
+from steps.platform import Platform, platform
 from steps.shell import run
 
 PACKAGES = ("ca-certificates", "curl", "iproute2", "iputils-ping", "pciutils", "procps", "zstd")
@@ -23,22 +23,25 @@ TIME_SERVICES = "chrony.service ntp.service ntpsec.service openntpd.service"
 def base(site: Site, member: Member) -> None:
     """Bring a bare host to where the other roles can start."""
     # First of all: the following installs already wait for apt's lock.
-    settings = place(name="Configure apt, kernel, journal and sshd", files=_settings(site, member))
+    settings = place(
+        name="Configure apt, kernel, journal and sshd",
+        files=files(site, member, platform(), came_by_key(host.data.dict())),
+    )
     packages(name="Install the basics", packages=PACKAGES)
-    directories(name="Make the site's folders", directories=_folders(member))
+    directories(name="Make the site's folders", directories=folders(member))
     run(name="Apply journal and sshd settings", commands=_apply(), after=[settings])
     run(
         name="Apply kernel settings",
         commands=[f"sysctl -q -p {SYSCTL} -e || true"],
-        unless=in_force(sysctl()),
+        unless=in_force(sysctl(platform())),
     )
     if not platform().container:
         _keep_time()
 
 
-def sysctl() -> str:
+def sysctl(here: Platform) -> str:
     """The host's kernel settings. A container's outside its network namespace are its host's."""
-    return render("base/sysctl.conf", container=platform().container)
+    return render("base/sysctl.conf", container=here.container)
 
 
 def in_force(settings: str) -> str:
@@ -51,13 +54,14 @@ def in_force(settings: str) -> str:
     return " && ".join(tests)
 
 
-def _settings(site: Site, member: Member) -> list[File]:
+def files(site: Site, member: Member, here: Platform, by_key: bool) -> list[File]:
+    """The settings of a host. `by_key`: `came_by_key`."""
     return [
         File("/etc/apt/apt.conf.d/90vibevoice", render("base/apt.conf")),
         File("/etc/needrestart/conf.d/vibevoice.conf", render("base/needrestart.conf")),
-        File(SYSCTL, sysctl()),
+        File(SYSCTL, sysctl(here)),
         File(JOURNALD, render("base/journald.conf")),
-        File(SSHD, sshd(hop=is_jump_host(site, member), keys=came_by_key(host.data.dict()))),
+        File(SSHD, sshd(hop=is_jump_host(site, member), keys=by_key)),
     ]
 
 
@@ -90,7 +94,8 @@ def _apply() -> list[str]:
     ]
 
 
-def _folders(member: Member) -> list[Directory]:
+def folders(member: Member) -> list[Directory]:
+    """The site's folders on a host."""
     root = "/srv/vibevoice"
     shared = [Directory(root), Directory("/etc/vibevoice"), Directory("/usr/local/lib/vibevoice")]
     if isinstance(member, Gateway):

@@ -19,18 +19,19 @@ from steps.shell import Output
 @deploy("Door")
 def door(site: Site, member: Gateway) -> None:
     """Run both doors, and see that they know the inventory's people and projects."""
-    directories(
-        name="Make the door's folders",
-        directories=[
-            # Closed before a secret is written.
-            Directory(config.DIRECTORY, "750", group=config.USER),
-            Directory(config.DATA, "700", user=config.USER, group=config.USER),
-        ],
-    )
+    directories(name="Make the door's folders", directories=folders())
     files = config.files(site)
     place(name="Tell the door about people and projects", files=files)
     doors(name="Run both doors", site=site)
     know(name="See that both doors know", digest=config.digest(files))
+
+
+def folders() -> list[Directory]:
+    """The door's folders, closed before a secret is written."""
+    return [
+        Directory(config.DIRECTORY, "750", group=config.USER),
+        Directory(config.DATA, "700", user=config.USER, group=config.USER),
+    ]
 
 
 @operation()

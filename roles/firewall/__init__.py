@@ -26,15 +26,17 @@ UNIT = "vibevoice-firewall.service"
 def firewall(site: Site, member: Member) -> None:
     """Let in what the site declares, and nothing else."""
     packages(name="Install nftables", packages=["nftables"])
-    place(
-        name="Install the loader",
-        files=[
-            File(PROGRAM, render("firewall/firewall.sh"), mode="755"),
-            File(f"/etc/systemd/system/{UNIT}", render("firewall/vibevoice-firewall.service")),
-        ],
-    )
+    place(name="Install the loader", files=files())
     walls(name="Replace the rules", content=rules(site, member), rollback_s=site.firewall.rollback_s)
     units(name="Load the rules at boot", running=[UNIT])
+
+
+def files() -> list[File]:
+    """The loader and its unit."""
+    return [
+        File(PROGRAM, render("firewall/firewall.sh"), mode="755"),
+        File(f"/etc/systemd/system/{UNIT}", render("firewall/vibevoice-firewall.service")),
+    ]
 
 
 @dataclass(frozen=True)

@@ -24,22 +24,22 @@ GARBAGE = {"GOGC": "400"}
 @deploy("Gateway")
 def gateway(site: Site, member: Gateway) -> None:
     """Run registry and Traefik; a changed Traefik starts beside the old one."""
-    files = _files(site)
-    shared = config.dynamic(site, config.layout(site))
-    directories(name="Make Traefik's folders", directories=_folders())
-    place(name="Configure registry and Traefik", files=files)
-    container(name="Run the image registry", spec=registry(site, files))
-    container_beside(name="Run Traefik", spec=traefik(site, files), serving=serving(site))
+    static = files(site)
+    directories(name="Make Traefik's folders", directories=folders())
+    place(name="Configure registry and Traefik", files=static)
+    container(name="Run the image registry", spec=registry(site, static))
+    container_beside(name="Run Traefik", spec=traefik(site, static), serving=serving(site))
     dynamic(
         name="Configure what all projects share",
         part="site",
-        files=[File(f"{config.DIRECTORY}/dynamic/site.yml", shared, secret=True)],
+        files=[shared(site)],
         directory=f"{config.DIRECTORY}/dynamic",
         container=names.TRAEFIK,
     )
 
 
-def _folders() -> list[Directory]:
+def folders() -> list[Directory]:
+    """Where Traefik's configuration and certificates lie."""
     # Closed before a secret is written: password hashes and the DNS provider's keys live below.
     return [
         Directory(config.DIRECTORY, "700"),
@@ -48,17 +48,24 @@ def _folders() -> list[Directory]:
     ]
 
 
-def _files(site: Site) -> list[File]:
-    files = [
+def shared(site: Site) -> File:
+    """What all projects share, reloaded whenever it changes."""
+    content = config.dynamic(site, config.layout(site))
+    return File(f"{config.DIRECTORY}/dynamic/site.yml", content, secret=True)
+
+
+def files(site: Site) -> list[File]:
+    """What registry and Traefik read at their start."""
+    static = [
         File(f"{REGISTRY}/config.yml", render("gateway/registry.yml", address=site.registry_address)),
         File(f"{config.DIRECTORY}/traefik.yml", config.static(site, config.layout(site))),
     ]
     if site.acme.server_ca:
-        files.append(File(f"{config.DIRECTORY}/acme-server-ca.pem", site.acme.server_ca.read_text()))
+        static.append(File(f"{config.DIRECTORY}/acme-server-ca.pem", site.acme.server_ca.read_text()))
     # The DNS provider's keys are read from files: in the environment, `docker inspect` would show them.
     for name in site.acme.dns_env:
-        files.append(File(f"{ACME_SECRETS}/{name}", site.secret("acme", name), secret=True))
-    return files
+        static.append(File(f"{ACME_SECRETS}/{name}", site.secret("acme", name), secret=True))
+    return static
 
 
 def _hashes(files: Sequence[File], below: str) -> list[str]:

@@ -26,12 +26,16 @@ def image(site: Site, member: Gateway) -> None:
     # From 1.39 on buildah starts only where netavark is, whatever network it is told to use.
     network = ["netavark"] if platform().release == "debian13" else []
     packages(name="Install the image builder", packages=["buildah", *network])
-    place(
-        name="Tell the builder about mirrors and registry",
-        files=[File("/etc/containers/registries.conf.d/50-vibevoice.conf", registries(site))],
-    )
+    place(name="Tell the builder about mirrors and registry", files=files(site))
     for one in host.loop(wanted):
         build(name=f"Build the image {one.repository}", site=site, image=one)
+
+
+def files(site: Site) -> list[File]:
+    """What the builder reads; none where nothing is built."""
+    if not images.built(site):
+        return []
+    return [File("/etc/containers/registries.conf.d/50-vibevoice.conf", registries(site))]
 
 
 def registries(site: Site) -> str:

@@ -22,40 +22,46 @@ TMPFILES = "/etc/tmpfiles.d/vibevoice-docker-proxy.conf"
 @deploy("Node proxy")
 def node_proxy(site: Site, member: Node) -> None:
     """Run the Docker filter and Traefik; a changed Traefik starts beside the old one."""
-    where = config.layout(site, member)
-    static, haproxy = config.static(site, where), config.haproxy()
-    node = File(f"{config.DIRECTORY}/dynamic/node.yml", config.dynamic())
-    place(
-        name="Configure the node proxy",
-        files=[
-            File(TMPFILES, render("node_proxy/tmpfiles.conf", directory=config.SOCKET_DIRECTORY, group=USER)),
-            File(f"{config.DOCKER_PROXY}/haproxy.cfg", haproxy),
-            File(f"{config.DIRECTORY}/traefik.yml", static),
-        ],
-    )
+    place(name="Configure the node proxy", files=files(site, member))
     run(
         name="Make the folders of the filtered socket",
         commands=[f"systemd-tmpfiles --create {TMPFILES} && mkdir -p {config.DIRECTORY}/dynamic"],
         unless=f"[ -d {config.SOCKET_DIRECTORY} ] && [ -d {config.DIRECTORY}/dynamic ]",
     )
-    container(name="Run the Docker filter", spec=docker_proxy(site, haproxy))
+    container(name="Run the Docker filter", spec=docker_proxy(site))
     container_beside(
-        name="Run the node's Traefik", spec=traefik(site, static), serving=serving(site, member, where)
+        name="Run the node's Traefik",
+        spec=traefik(site, member),
+        serving=serving(site, member, config.layout(site, member)),
     )
     dynamic(
         name="Configure ping, status and metrics",
         part="node",
-        files=[node],
+        files=[shared()],
         directory=f"{config.DIRECTORY}/dynamic",
         container=names.NODE_PROXY,
     )
+
+
+def files(site: Site, member: Node) -> list[File]:
+    """What filter and Traefik read at their start."""
+    return [
+        File(TMPFILES, render("node_proxy/tmpfiles.conf", directory=config.SOCKET_DIRECTORY, group=USER)),
+        File(f"{config.DOCKER_PROXY}/haproxy.cfg", config.haproxy()),
+        File(f"{config.DIRECTORY}/traefik.yml", config.static(site, config.layout(site, member))),
+    ]
+
+
+def shared() -> File:
+    """What the node's Traefik serves besides the studios."""
+    return File(f"{config.DIRECTORY}/dynamic/node.yml", config.dynamic())
 
 
 def _digest(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def docker_proxy(site: Site, haproxy: str) -> Container:
+def docker_proxy(site: Site) -> Container:
     """The filter: without a network, and with Docker's socket, which only root may open."""
     return Container(
         name=names.DOCKER_PROXY,
@@ -69,11 +75,11 @@ def docker_proxy(site: Site, haproxy: str) -> Container:
         ],
         labels={"vibevoice.site": site.name},
         options=[*HARDENED, "--user", "0:0"],
-        also=[_digest(haproxy)],
+        also=[_digest(config.haproxy())],
     )
 
 
-def traefik(site: Site, static: str) -> Container:
+def traefik(site: Site, member: Node) -> Container:
     """The node's Traefik, on the private address alone."""
     return Container(
         name=names.NODE_PROXY,
@@ -86,7 +92,7 @@ def traefik(site: Site, static: str) -> Container:
         ],
         labels={"vibevoice.site": site.name, SHARES_LABEL: "yes"},
         options=[*HARDENED, "--user", f"{USER}:{USER}", "--stop-timeout", str(site.traefik.grace_s + 10)],
-        also=[_digest(static)],
+        also=[_digest(config.static(site, config.layout(site, member)))],
     )
 
 

@@ -20,7 +20,7 @@ from roles.nvidia.condition import (
     without_cdi,
 )
 from roles.nvidia.driver import DriverError, gpus
-from roles.nvidia.plan import Plan, plan
+from roles.nvidia.plan import Plan, of_branch, plan
 from roles.nvidia.reboot import reboot_in_turn
 from steps.files import File, absent, place, render
 from steps.packages import APT, PackageStates
@@ -32,6 +32,7 @@ from steps.units import changed, units
 
 BLACKLIST = "/etc/modprobe.d/blacklist-nouveau.conf"
 REFRESH = "nvidia-cdi-refresh"
+ENABLED = (f"{REFRESH}.path", f"{REFRESH}.service")
 HELD = "apt-mark showhold | grep -E '^(lib|linux-modules-)?nvidia-'"
 PINNINGS = "dpkg-query -W -f '${Package}\\n' 'nvidia-driver-pinning-*'"
 HAS_CONTRIB = "apt-get indextargets --format '$(COMPONENT)' | grep -qx contrib"
@@ -49,11 +50,11 @@ def nvidia(site: Site, member: Node) -> None:
     except DriverError as error:
         impossible(name="Choose a driver", message=str(error))
         return
-    files = place(name="Keep nouveau and unattended upgrades away", files=_files())
+    settings = place(name="Keep nouveau and unattended upgrades away", files=files())
     run(
         name="Take nouveau out of the initramfs",
         commands=["! command -v update-initramfs >/dev/null || update-initramfs -u"],
-        after=[files],
+        after=[settings],
     )
     repositories = sources(name="Add NVIDIA's repositories", sources=wanted.sources)
     if here.id == "debian":
@@ -71,12 +72,13 @@ def nvidia(site: Site, member: Node) -> None:
     units(
         name="Keep the GPUs initialised and listed",
         running=wanted.units,
-        enabled=[f"{REFRESH}.path", f"{REFRESH}.service"],
+        enabled=ENABLED,
     )
     prove(name="See every GPU", node=member, on_bus=len(gpus(here.nvidia)))
 
 
-def _files() -> list[File]:
+def files() -> list[File]:
+    """What keeps nouveau and unattended upgrades away, and the list of GPUs for containers right."""
     drop_in = f"/etc/systemd/system/{REFRESH}.service.d/vibevoice.conf"
     return [
         File(BLACKLIST, render("nvidia/nouveau.conf")),
@@ -95,14 +97,10 @@ def impossible(message: str):
 @operation()
 def install(plan: Plan, update_if: Sequence[Any] = ()):
     """Install the driver of one branch, and hold all of it: it moves only when the inventory says so."""
-    exact: dict[str, str] = {}
-    for entry in plan.others:
-        package, _, version = entry.partition("=")
-        exact[package] = version
-    names = (*([plan.pinning] if plan.pinning else []), *plan.driver, *exact)
+    exact, names = plan.exact, plan.packages
     states = host.get_fact(PackageStates, packages=names)
     versions = {name: version for name, (version, _) in states.items()}
-    stale = [name for name in plan.driver if plan.pinning and not _of_branch(versions.get(name), plan.branch)]
+    stale = [name for name in plan.driver if plan.pinning and not of_branch(versions.get(name), plan.branch)]
     missing = [
         name for name in names if name not in versions or (exact.get(name) and versions[name] != exact[name])
     ]
@@ -127,10 +125,6 @@ def install(plan: Plan, update_if: Sequence[Any] = ()):
         yield f"apt-mark hold {' '.join(loose)}"
     else:
         host.noop("the driver is installed")
-
-
-def _of_branch(version: str | None, branch: int) -> bool:
-    return version is not None and version.rpartition(":")[2].startswith(f"{branch}.")
 
 
 class ConditionFact(FactBase[Condition]):

@@ -38,6 +38,16 @@ class Plan:
     others: tuple[str, ...]
     units: tuple[str, ...]
 
+    @property
+    def exact(self) -> dict[str, str]:
+        """The version of each of the others; empty where any will do."""
+        return {package: version for package, _, version in (one.partition("=") for one in self.others)}
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Names of all that is installed, and held."""
+        return (*([self.pinning] if self.pinning else []), *self.driver, *self.exact)
+
 
 def plan(site: Site, platform: Platform) -> Plan:
     """The plan for a GPU host. Raises DriverError where no driver fits its GPUs."""
@@ -57,6 +67,11 @@ def plan(site: Site, platform: Platform) -> Plan:
         others=(*headers, *link, f"nvidia-container-toolkit-base={site.nvidia.toolkit_version}"),
         units=("nvidia-persistenced.service", *(["nvidia-fabricmanager.service"] if fabric else [])),
     )
+
+
+def of_branch(version: str | None, branch: int) -> bool:
+    """Whether a package's version belongs to a driver branch."""
+    return version is not None and version.rpartition(":")[2].startswith(f"{branch}.")
 
 
 def _debian(platform: Platform, kind: str) -> tuple[str, ...]:

@@ -12,13 +12,18 @@ from steps.traefik import dynamic
 DIRECTORY = "/etc/vibevoice/traefik/dynamic"
 
 
+def file(site: Site) -> File:
+    """The projects' routes, reloaded whenever they change."""
+    return File(f"{DIRECTORY}/routes.yml", config.routes(site))
+
+
 @deploy("Routes")
 def routes(site: Site, member: Gateway) -> None:
     """Route the declared projects and no others; Traefik takes it up without dropping a connection."""
     dynamic(
         name="Route the projects",
         part="routes",
-        files=[File(f"{DIRECTORY}/routes.yml", config.routes(site))],
+        files=[file(site)],
         directory=DIRECTORY,
         container=names.TRAEFIK,
     )
