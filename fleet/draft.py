@@ -44,6 +44,7 @@ SECTIONS: dict[str, type[knobs.Section]] = {
     "nvidia": knobs.Nvidia,
     "wireguard": knobs.Wireguard,
     "firewall": knobs.Firewall,
+    "operators": knobs.Operators,
     "studio": knobs.Studio,
     "traefik": knobs.Traefik,
     "door": knobs.Door,

@@ -165,6 +165,18 @@ class Firewall(Section):
     )
 
 
+class Operators(Section):
+    """Who may log in to the hosts, besides root and the login of each `ssh`; ops/drift.py names others."""
+
+    accounts: tuple[Text, ...] = Field(
+        default=(), description="accounts of the hosts that may log in, and use sudo or Docker"
+    )
+    keys: tuple[Text, ...] = Field(
+        default=(),
+        description='fingerprints ("SHA256:…") of authorized keys, besides those this run comes with',
+    )
+
+
 class Studio(Section):
     """The studio image and its containers."""
 

@@ -16,6 +16,7 @@ from fleet.knobs import (
     Images,
     Limits,
     Nvidia,
+    Operators,
     Registry,
     Section,
     Ssh,
@@ -174,6 +175,7 @@ class Site(Section):
     nvidia: Nvidia = Nvidia()
     wireguard: Wireguard = Wireguard()
     firewall: Firewall = Firewall()
+    operators: Operators = Operators()
     studio: Studio = Studio()
     traefik: Traefik = Traefik()
     door: Door = Door()
