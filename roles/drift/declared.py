@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from fleet import Gateway, Member, Node, Site, images, names
-from roles import base, docker, door, firewall, gateway, image, node_proxy, nvidia, routes
+from roles import base, docker, door, firewall, gateway, image, node_proxy, nvidia, routes, watch
+from roles.backup import config as backup
 from roles.base import SYSCTL
 from roles.docker import engine
 from roles.door import config as door_config
@@ -65,6 +66,7 @@ def declared(site: Site, member: Member, here: Platform, by_key: bool) -> Declar
         except DriverError as error:
             no_driver = str(error)
     watched = _watched(site, member)
+    backs_up = site.backup.repository is not None
     sources = _sources(site, here, plan)
     settings = base.files(site, member, here, by_key)
     own, folders = _gateway(site) if isinstance(member, Gateway) else _node(site, member)
@@ -75,6 +77,7 @@ def declared(site: Site, member: Member, here: Platform, by_key: bool) -> Declar
         *docker.boot_files(),
         docker.daemon_file(engine.daemon(site)),
         *(file for source in sources for file in source.files),
+        *(backup.files(site, member) if backs_up else []),
         *own,
         *watched,
     ]
@@ -85,7 +88,7 @@ def declared(site: Site, member: Member, here: Platform, by_key: bool) -> Declar
         present=tuple(source.keyring for source in sources if source.fetches),
         watched=tuple(watched),
         static=static.data.decode(),
-        running=(*docker.RUNNING, firewall.UNIT, WIREGUARD, *(plan.units if plan else ())),
+        running=(*docker.RUNNING, firewall.UNIT, WIREGUARD, *_running(site, member, plan)),
         enabled=(*docker.ENABLED, *(nvidia.ENABLED if isinstance(member, Node) else ())),
         held=(*engine.packages(site, here), *(plan.packages if plan else ())),
         exact={package: version for package, version in plan.exact.items() if version} if plan else {},
@@ -112,7 +115,13 @@ def _gateway(site: Site) -> tuple[list[File], list[Directory]]:
 
 
 def _node(site: Site, member: Node) -> tuple[list[File], list[Directory]]:
-    return [*node_proxy.files(site, member), *nvidia.files()], []
+    return [*node_proxy.files(site, member), *nvidia.files(), *watch.files(site)], []
+
+
+def _running(site: Site, member: Member, plan: Plan | None) -> tuple[str, ...]:
+    backs_up = site.backup.repository is not None and backup.kinds(site, member)
+    timer = (backup.TIMER,) if backs_up else ()
+    return (*timer, *(plan.units if plan else ()), *((watch.UNIT,) if isinstance(member, Node) else ()))
 
 
 def _watched(site: Site, member: Member) -> list[File]:
