@@ -14,6 +14,7 @@ from roles.nvidia.driver import gpus
 from roles.studios import wanted as studios_wanted
 from roles.studios.observe import Observed
 from roles.studios.observe import read as read_studios
+from roles.studios.plan import occupied
 from roles.wireguard import Tunnel, TunnelFact
 from steps.files import FileStates
 from steps.packages import PackageStates
@@ -107,6 +108,9 @@ def _containers(
     if not isinstance(look.member, Node):
         return containers.wanted(own, {}, Observed())
     observed = _observed(look)
+    if len(observed.uuids) < look.member.gpus:
+        # A driver that names no GPU is a finding of its own; the studios then have what they were given.
+        observed = replace(observed, uuids=_given(look.member, observed, live))
     if shared.gateway:
         # The registry's own host knows; a node may just not reach it.
         observed = replace(observed, digest=shared.studio_digest)
@@ -115,6 +119,16 @@ def _containers(
         (one.shape.env["VV_DOOR_KEY"] for one in live.values() if one.shape.env.get("VV_DOOR_KEY")), ""
     )
     return containers.wanted(own, studios_wanted(site, look.member, observed, key), observed)
+
+
+def _given(node: Node, observed: Observed, live: Mapping[str, containers.Live]) -> tuple[str, ...]:
+    """The GPU of each slot as far as a studio holds it."""
+    devices = {
+        slot: device.removeprefix("nvidia.com/gpu=")
+        for slot, found in occupied(observed.containers).items()
+        for device in live[found.name].shape.devices[:1]
+    }
+    return tuple(devices.get(slot, f"slot-{slot}") for slot in range(node.gpus))
 
 
 def _driver(look: Look, node: Node) -> Sequence[Finding]:
