@@ -17,6 +17,7 @@ from roles.drift.finding import KINDS, Finding
 from roles.drift.judge import Look, common, judge
 from roles.drift.people import own_keys
 from roles.drift.question import question, sections
+from roles.versions.history import Version
 from steps.answer import end_with, first, say, table
 from steps.looking import Silent, ask
 from steps.platform import PROBE, read
@@ -62,24 +63,30 @@ def tell(site: Site):
         found += certificate.findings(site, certificate.ask(site), own, datetime.now(UTC))
     order = {name: place for place, name in enumerate(one.host for one in site.members)}
     found.sort(key=lambda one: (order[one.host], KINDS.index(one.kind), one.what))
-    _say(found)
+    _say(found, shared.returned)
     end_with(DRIFTED if found else UNREADABLE if _silent else 0)
     yield from ()
 
 
-def _say(found: list[Finding]) -> None:
+def _say(found: list[Finding], returned: Version | None) -> None:
     rows = [(one.kind, one.host, one.what, one.found, one.wanted, one.remedy) for one in found]
     columns = ("kind", "host", "what", "found", "wanted", "what to do")
     answer = {
         "drift": [asdict(one) for one in found],
         "looked_at": sorted(_looks),
         "unreachable": dict(sorted(_silent.items())),
+        "returned_to": returned.action if returned else "",
     }
-    say([*([table("Drift", columns, rows)] if rows else []), *_words(found)], answer)
+    say([*([table("Drift", columns, rows)] if rows else []), *_words(found, returned)], answer)
 
 
-def _words(found: list[Finding]) -> list[str]:
-    said = [f"{name} could not be looked at: it {reason}" for name, reason in sorted(_silent.items())]
+def _words(found: list[Finding], returned: Version | None) -> list[str]:
+    said = [f"{name} could not be looked at: {reason}." for name, reason in sorted(_silent.items())]
+    if returned:
+        said.append(
+            f"{returned.who} did a {returned.action} at {returned.at}: until the next deploy studios are "
+            "compared with that."
+        )
     if found:
         counted = Counter(one.kind for one in found)
         kinds = ", ".join(f"{number} {kind}" for kind, number in counted.items())

@@ -15,6 +15,8 @@ from roles.studios import wanted as studios_wanted
 from roles.studios.observe import Observed
 from roles.studios.observe import read as read_studios
 from roles.studios.plan import occupied
+from roles.versions.history import Damaged, Version
+from roles.versions.history import read as read_versions
 from roles.wireguard import Tunnel, TunnelFact
 from steps.files import FileStates
 from steps.packages import PackageStates
@@ -47,6 +49,7 @@ class Common:
     Args:
         wg_keys: public keys by host, as far as they answered.
         gateway: whether the gateway answered. studio_digest, door_digest, door_key: what it said.
+        returned: the version that a rollback went back to; None where the last one was a deploy's.
     """
 
     wg_keys: Mapping[str, str]
@@ -54,6 +57,7 @@ class Common:
     studio_digest: str = ""
     door_digest: str = ""
     door_key: str = ""
+    returned: Version | None = None
 
 
 def common(site: Site, looks: Mapping[str, Look]) -> Common:
@@ -65,7 +69,15 @@ def common(site: Site, looks: Mapping[str, Look]) -> Common:
     studio, door, key = (
         " ".join(gateway.part(p)).strip() for p in ("studio-image", "door-image", "door-key")
     )
-    return Common(wg_keys, True, studio, door, key)
+    return Common(wg_keys, True, studio, door, key, _returned(gateway))
+
+
+def _returned(gateway: Look) -> Version | None:
+    try:
+        last = read_versions(gateway.part("last-version"))[-1:]
+    except Damaged:
+        return None
+    return next((version for version in last if version.action != "deploy"), None)
 
 
 def judge(site: Site, look: Look, shared: Common) -> list[Finding]:
@@ -118,7 +130,18 @@ def _containers(
     key = shared.door_key or next(
         (one.shape.env["VV_DOOR_KEY"] for one in live.values() if one.shape.env.get("VV_DOOR_KEY")), ""
     )
-    return containers.wanted(own, studios_wanted(site, look.member, observed, key), observed)
+    studios = studios_wanted(site, look.member, observed, key)
+    if shared.returned:
+        # What an operator went back to is what shall run, until the next deploy.
+        studios |= {
+            studio.slot: studio
+            for project in shared.returned.projects.values()
+            for studio in project.studios
+            if project.node == look.member.host
+            and studio.slot in studios
+            and studios[studio.slot].project == studio.project
+        }
+    return containers.wanted(own, studios, observed)
 
 
 def _given(node: Node, observed: Observed, live: Mapping[str, containers.Live]) -> tuple[str, ...]:

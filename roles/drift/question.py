@@ -15,6 +15,7 @@ from roles.routes import DIRECTORY as WATCHED
 from roles.studios import DOOR_KEY
 from roles.studios.observe import Studios
 from roles.verify.listening import SS
+from roles.versions.history import PATH as VERSIONS
 from roles.wireguard import CONF, KEY, TunnelFact
 from steps.files import FileStates
 from steps.images import digest_command
@@ -118,6 +119,7 @@ def _of_gateway(site: Site) -> dict[str, str]:
         "door-key": f"cat {DOOR_KEY}",
         "door-people": ask_the_door("people"),
         "acme": ACME,
+        "last-version": f"tail -n 1 {VERSIONS}",
     }
 
 

@@ -1,4 +1,4 @@
-"""Whatever a hand changes on a host, ops/drift.py names that and nothing else; a deployed site has no drift."""
+"""Whatever a hand changes on a host, ops/drift.py names that and nothing else; a deployed site has none."""
 
 from __future__ import annotations
 
