@@ -80,8 +80,4 @@ if on_gateway:
     remember(site, member)
 if on_node:
     prune(name="Remove images that no version needs", site=site)
-<<<<<<< HEAD
-=======
-
->>>>>>> c554f79 (Let the site's lock die with the connection of the run that holds it)
 unlock(site, member)
