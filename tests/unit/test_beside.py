@@ -91,5 +91,5 @@ def _proxies() -> list[tuple[Container, Serving]]:
     where = node_config.layout(SITE, node)
     return [
         (gateway.traefik(SITE, []), gateway.serving(SITE)),
-        (node_proxy.traefik(SITE, ""), node_proxy.serving(SITE, node, where)),
+        (node_proxy.traefik(SITE, node), node_proxy.serving(SITE, node, where)),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,7 +113,7 @@ PLACED = (
 UNITS = declared(running=RUNNING, enabled=ENABLED, files=tuple(File(path, "") for path in PLACED))
 
 
-def unit_rows(unit: str = "", drop_ins: tuple[str, ...] = (), **properties: str) -> list[tuple[str, str]]:
+def unit_rows(unit: str = "", drop_ins: tuple[str, ...] = (), **properties: Any) -> list[tuple[str, str]]:
     states = units.read(parts(HOST)["units"])
     if unit:
         states[unit] = {**states[unit], **properties}
@@ -137,7 +138,7 @@ def test_units_of_a_deployed_host_are_as_placed() -> None:
         ("docker.service", {"NeedDaemonReload": "yes"}, "not read since"),
     ],
 )
-def test_a_unit_that_is_otherwise_is_named(unit: str, properties: dict[str, str], found: str) -> None:
+def test_a_unit_that_is_otherwise_is_named(unit: str, properties: dict[str, Any], found: str) -> None:
     ((what, said),) = unit_rows(unit, **properties)
     assert what == unit
     assert said.startswith(found)

@@ -164,7 +164,7 @@ class _Registry(BaseHTTPRequestHandler):
         self.send_response(200 if self.path in here else 404)
         self.end_headers()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 
