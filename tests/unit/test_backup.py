@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from backup_host import BackupHost, database, host, rows
 from examples import example_site
+from real_programs import complaints
 
 from fleet.models import REPO
 from roles.backup import config
@@ -436,6 +437,20 @@ def test_a_host_can_read_the_backups_of_its_own_kinds_alone() -> None:
     assert (
         config.password(site, "gateway") == "1ca3e829d938dd3baedb363bc2682ea0c246a4f881e69ff8aaa72501d0292bee"
     )
+
+
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    secrets = {"backup": {"password": "the-pass word"}}
+    site = example_site(backup={"repository": "s3:https://s3.example.com/vv"}, secrets=secrets)
+    for file in config.files(site, site.gateway):
+        if file.dest.startswith(config.UNITS):
+            # The program is on the hosts alone.
+            text = file.data.decode().replace(config.SCRIPT, "/bin/true")
+            (tmp_path / Path(file.dest).name).write_text(text)
+    verify = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no"]
+    assert complaints([*verify, tmp_path / config.SERVICE, tmp_path / config.TIMER]) == ""
+    timer = (tmp_path / config.TIMER).read_text()
+    assert "OnCalendar=*-*-* 03:30\n" in timer
 
 
 def test_what_is_backed_up_elsewhere_now_is_no_secret_of_this_host(
