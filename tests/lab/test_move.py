@@ -91,7 +91,7 @@ def test_a_deploy_alone_would_leave_the_jobs_behind_and_is_refused(story: Story)
     run = story.runs["deploy"]
     assert run.code == 1
     assert f"ops/move.py --data project={PROJECT}" in " ".join(run.text.split())
-    assert "Take the deploy lock" not in run.text
+    assert "Take the site's lock" not in run.text
 
 
 def test_the_project_answers_from_its_new_node(story: Story, lab: Lab, logins: Logins, hosts: Hosts) -> None:
