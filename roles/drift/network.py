@@ -64,7 +64,7 @@ def sysctl(host: str, declared: Declared, lines: Iterable[str]) -> list[Finding]
     """Kernel settings that differ. One that the kernel does not have is none of ours."""
     live = dict(line.split(" = ", 1) for line in lines if " = " in line)
     return [
-        Finding("sysctl", host, key, _value(live[key]), wanted, f"sysctl -w {key}='{wanted}'")
+        Finding("sysctl", host, key, _value(live[key]), wanted, deploy(host))
         for key, wanted in declared.sysctl.items()
         if key in live and _value(live[key]) != wanted
     ]
