@@ -107,14 +107,15 @@ def _extra(host: str, known: set[str], live: Mapping[str, Live]) -> list[Finding
             else f"docker stop {one.name} && docker rm {one.name}",
         )
         for one in live.values()
-        if one.name not in known and not _leaves(one.name, known)
+        if one.name not in known and not _leaves(one, known)
     ]
 
 
-def _leaves(name: str, known: set[str]) -> bool:
+def _leaves(one: Live, known: set[str]) -> bool:
     """Whether it is a Traefik that drains its last streams, or one on trial, for seconds both."""
-    former = re.fullmatch(r"(.+)-(?:old-[0-9a-f]{12}|new)", name)
-    return former is not None and former[1] in (names.TRAEFIK, names.NODE_PROXY) and former[1] in known
+    former = re.fullmatch(r"(.+)-(?:old-[0-9a-f]{12}|new)", one.name)
+    whose = former[1] if former else ""
+    return one.status == "running" and whose in known and whose in (names.TRAEFIK, names.NODE_PROXY)
 
 
 def _absent(host: str, one: Wanted, drained: bool) -> list[Finding]:

@@ -123,6 +123,8 @@ def test_a_traefik_that_drains_its_last_streams_is_not_extra() -> None:
     for name in ("vv-node-proxy-old-0123456789ab", "vv-node-proxy-new"):
         found[name] = replace(proxy, name=name)
     assert kinds(WANTED, found) == set()
+    ended = {**found, "vv-node-proxy-new": replace(proxy, name="vv-node-proxy-new", status="exited")}
+    assert kinds(WANTED, ended) == {"extra container"}
     found["vv-node-proxy-mine"] = replace(proxy, name="vv-node-proxy-mine")
     assert kinds(WANTED, found) == {"extra container"}
 

@@ -138,8 +138,8 @@ def test_units_of_a_deployed_host_are_as_placed() -> None:
         ("docker.service", {"NeedDaemonReload": "yes"}, "not read since"),
     ],
 )
-def test_a_unit_that_is_otherwise_is_named(unit: str, properties: dict[str, Any], found: str) -> None:
-    ((what, said),) = unit_rows(unit, **properties)
+def test_a_unit_that_is_otherwise_is_named(unit: str, properties: dict[str, str], found: str) -> None:
+    ((what, said),) = unit_rows(unit, (), **properties)
     assert what == unit
     assert said.startswith(found)
 
