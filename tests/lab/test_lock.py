@@ -1,0 +1,125 @@
+"""One run at a time, and a lock that needs no hand when its holder is gone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lab.topology import GATEWAY
+from roles.lock import LOOK
+from tests.box.deploy import Deploy, deploy
+from tests.box.fixtures import Hosts
+
+TAKEN = "Take the site's lock"
+# sshd gives up a client that is silent after at most a minute.
+SILENCE_S = 75
+
+
+def look(hosts: Hosts) -> str:
+    return hosts["gateway"].check_output(LOOK)
+
+
+def under_way(log: str, *arguments: str) -> Deploy:
+    """A deploy that has the lock."""
+    run = Deploy("-y", *arguments, log=log)
+    run.wait_for(lambda line: "Starting operation: Base" in line)
+    return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def site() -> Iterator[None]:
+    deploy("-y", log="lock-before")
+    yield
+    deploy("-y", log="lock-after")
+
+
+def test_of_two_deploys_one_is_refused_and_told_of_the_other(hosts: Hosts) -> None:
+    first = under_way("lock-first")
+    held = json.loads(look(hosts))
+    second = Deploy("-y", log="lock-second").wait()
+    assert second.code == 1, second.tail
+    since = time.strftime("%H:%M", time.localtime(held["since"]))
+    told = f"{held['owner']} (process {held['pid']}) holds the site's lock since {since}"
+    assert told in second.text
+    assert ": deploy." in second.text
+    assert not second.operations()[-1][0].startswith("Base"), "nothing was changed"
+    run = first.wait()
+    assert run.code == 0, run.tail
+    assert look(hosts) == ""
+
+
+def test_a_run_limited_to_a_node_has_the_same_lock(hosts: Hosts) -> None:
+    first = under_way("lock-limited", "--limit", "gpu-1")
+    second = Deploy("-y", "--limit", "gpu-2", log="lock-limited-second").wait()
+    assert second.code == 1, second.tail
+    assert "holds the site's lock since" in second.text
+    assert first.wait().code == 0
+
+
+def test_a_killed_deploy_leaves_no_lock(hosts: Hosts) -> None:
+    under_way("lock-killed").stop()
+    run = deploy("-y", log="lock-after-kill")
+    assert TAKEN in run.text
+
+
+def test_a_broken_lock_ends_the_run_that_held_it(hosts: Hosts) -> None:
+    first = under_way("lock-broken")
+    deploy("-y", "--data", "break_lock=1", "--limit", "gpu-2", log="lock-breaker")
+    run = first.wait()
+    assert run.code == 1, run.tail
+    assert "This run has lost the site's lock" in run.text
+    assert "Starting operation: Verify" not in run.text
+
+
+def test_a_pulled_cable_frees_the_lock_within_a_minute(hosts: Hosts) -> None:
+    first = under_way("lock-cable")
+    held = json.loads(look(hosts))
+    pulled = time.monotonic()
+    with silent(held["pid"]):
+        run = first.wait(90)
+        assert run.code == 1, run.tail
+        assert "has not answered for" in run.text
+        # The gateway has not heard of its end; the run has let go before anybody else can have the lock.
+        assert json.loads(look(hosts)) == held
+        while look(hosts):
+            assert time.monotonic() - pulled < SILENCE_S, "the lock is still held"
+            time.sleep(1)
+
+
+@contextmanager
+def silent(pid: int) -> Iterator[None]:
+    """Drop every packet of a process's connections to the gateway, without a word to either side."""
+    sockets = subprocess.run(["ss", "-Htnp", "dst", GATEWAY], capture_output=True, text=True, check=True)
+    local = [line.split()[3] for line in sockets.stdout.splitlines() if f"pid={pid}," in line]
+    ports = [address.rpartition(":")[2] for address in local]
+    assert ports, f"process {pid} has no connection to {GATEWAY}: {sockets.stdout}"
+    rule = [
+        "OUTPUT",
+        "-p",
+        "tcp",
+        "-d",
+        GATEWAY,
+        "-m",
+        "multiport",
+        "--sports",
+        ",".join(ports),
+        "-j",
+        "DROP",
+    ]
+    subprocess.run(["iptables", "-I", *rule], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["iptables", "-D", *rule], check=True)
+
+
+def test_a_dry_run_takes_no_lock(hosts: Hosts) -> None:
+    first = under_way("lock-while-dry")
+    plan = Deploy("--dry", "--json", log="lock-dry").wait()
+    assert plan.code == 0, plan.tail
+    assert first.wait().code == 0
