@@ -10,7 +10,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, operation
 
 from steps.containers import SPEC_LABEL, Container, container
-from steps.files import render
+from steps.files import File, FileStates, back_up, backup, render, restore, write
 
 # A container with this label listens with SO_REUSEPORT on all its ports.
 SHARES_LABEL = "vibevoice.shares-ports"
@@ -110,37 +110,49 @@ def read(output: Iterable[str]) -> Around:
 
 
 @operation()
-def container_beside(spec: Container, serving: Serving):
+def container_beside(spec: Container, serving: Serving, files: Sequence[File]):
     """Have exactly this container running; another one serves until it does, and then ends in its own time.
 
     One that does not come up, or does not serve what the one before does, is removed, and fails the operation
-    with its last lines.
+    with its last lines. So are its files: the one before may have to start again, after a reboot.
 
     Args:
         spec: has `SHARES_LABEL`, and listens accordingly.
         serving: what has to be seen of it.
+        files: what it reads at its start.
     """
     now = host.get_fact(AroundFact, container=spec.name)
+    states = host.get_fact(FileStates, paths=tuple(file.dest for file in files))
+    changed = [file for file in files if states.get(file.dest) != file.state]
     if now.dead:
         yield f"docker rm -f {shlex.join(now.dead)} >/dev/null"
-    if now.spec == spec.spec and now.status == "running" and not now.stray:
-        host.noop(f"{spec.name} runs as specified")
-        return
-    if not now.serving:
-        yield from container._inner(spec=spec)
+    as_specified = now.spec == spec.spec and now.status == "running" and not now.stray
+    if as_specified or not now.serving:
+        if changed:
+            yield write(changed)
+        if not as_specified:
+            yield from container._inner(spec=spec)
+        elif not changed:
+            host.noop(f"{spec.name} runs as specified")
         return
     # Pulled before anything is touched.
     image = shlex.quote(spec.image)
     yield f"docker image inspect {image} >/dev/null 2>&1 || docker pull -q {image}"
+    paths = [file.dest for file in changed]
+    if changed:
+        yield "; ".join(map(back_up, paths))
+        yield write(changed)
     # A killed run may have left several that serve: a fresh one takes the place of all.
-    yield f"sh -c {shlex.quote(script(spec, serving, shares=now.shares or not now.status))}"
+    replacement = script(spec, serving, shares=now.shares or not now.status, paths=paths)
+    yield f"sh -c {shlex.quote(replacement)}"
 
 
-def script(spec: Container, serving: Serving, shares: bool) -> str:
+def script(spec: Container, serving: Serving, shares: bool, paths: Sequence[str] = ()) -> str:
     """Shell that replaces a container.
 
     Args:
         shares: the one in place shares its ports; if not, it has to close them before the new one starts.
+        paths: files of which there is a backup, to be put back where the new one does not come up.
     """
     inner = ", ".join(map(str, serving.inner))
     return render(
@@ -156,4 +168,6 @@ def script(spec: Container, serving: Serving, shares: bool) -> str:
         questions=" ".join(str(number + 1) for number in range(len(serving.asks))),
         times=TIMES,
         shares=shares,
+        restore="; ".join(map(restore, paths)) or ":",
+        backups=shlex.join(map(backup, paths)),
     )

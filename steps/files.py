@@ -141,6 +141,23 @@ def write(files: Sequence[File]) -> StringCommand:
     return StringCommand("sh", "-c", shlex.quote(script), _stdin=_archive(files))
 
 
+def backup(path: str) -> str:
+    """Where a file's copy lies while its successor proves itself."""
+    return f"{path}.vv-old"
+
+
+def back_up(path: str) -> str:
+    """Shell that keeps a copy of a file, or of there being none."""
+    path, old = shlex.quote(path), shlex.quote(backup(path))
+    return f"rm -f {old}; [ ! -e {path} ] || cp -a {path} {old}"
+
+
+def restore(path: str) -> str:
+    """Shell that puts back what `back_up` kept."""
+    path, old = shlex.quote(path), shlex.quote(backup(path))
+    return f"if [ -e {old} ]; then mv -fT {old} {path}; else rm -f {path}; fi"
+
+
 @operation()
 def place(files: Sequence[File]):
     """Write those of `files` that are missing or differ in content, mode or owner."""

@@ -51,8 +51,8 @@ def run(
     """Run shell commands in order, stopping at the first that fails.
 
     Args:
-        after: operations; where none of them changed something there is nothing to do. With pyinfra's own
-            `_if` a plan only says that something may happen.
+        after: operations; where none of them changed something there is nothing to do. With pyinfra's `_if` a
+            plan would only say that something may happen.
         unless: shell test; where it succeeds there is nothing to do.
         only_if: shell test; where it fails there is nothing to do.
         stdin: text for the commands' standard input (for what must not show in an argument).

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pyinfra import host
 from pyinfra.api import operation
 
-from steps.files import File, FileStates, write
+from steps.files import File, FileStates, back_up, backup, restore, write
 
 STATUS = "127.0.0.1:8082"
 WAIT_S = 20
@@ -60,16 +60,6 @@ def digest(files: Sequence[File]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def _back_up(path: str) -> str:
-    path, old = shlex.quote(path), shlex.quote(path + ".vv-old")
-    return f"rm -f {old}; [ ! -e {path} ] || cp -a {path} {old}"
-
-
-def _restore(path: str) -> str:
-    path, old = shlex.quote(path), shlex.quote(path + ".vv-old")
-    return f"if [ -e {old} ]; then mv -fT {old} {path}; else rm -f {path}; fi"
-
-
 @operation()
 def dynamic(part: str, files: Sequence[File], directory: str, container: str):
     """Have exactly these files loaded by the Traefik of a running container.
@@ -89,7 +79,7 @@ def dynamic(part: str, files: Sequence[File], directory: str, container: str):
         host.noop(f"the {part} configuration is loaded")
         return
     paths = [file.dest for file in wanted]
-    yield "; ".join(map(_back_up, paths))
+    yield "; ".join(map(back_up, paths))
     yield write(wanted)
     check = CHECK.format(
         status=STATUS,
@@ -99,7 +89,7 @@ def dynamic(part: str, files: Sequence[File], directory: str, container: str):
         part=part,
         digest=digest(files),
         container=shlex.quote(container),
-        restore="; ".join(map(_restore, paths)),
-        backups=shlex.join(path + ".vv-old" for path in paths),
+        restore="; ".join(map(restore, paths)),
+        backups=shlex.join(map(backup, paths)),
     )
     yield f"sh -c {shlex.quote(check)}"

@@ -26,9 +26,14 @@ def gateway(site: Site, member: Gateway) -> None:
     """Run registry and Traefik; a changed Traefik starts beside the old one."""
     static = files(site)
     directories(name="Make Traefik's folders", directories=folders())
-    place(name="Configure registry and Traefik", files=static)
+    place(name="Configure the image registry", files=_below(REGISTRY, static))
     container(name="Run the image registry", spec=registry(site, static))
-    container_beside(name="Run Traefik", spec=traefik(site, static), serving=serving(site))
+    container_beside(
+        name="Run Traefik",
+        spec=traefik(site, static),
+        serving=serving(site),
+        files=_below(config.DIRECTORY, static),
+    )
     dynamic(
         name="Configure what all projects share",
         part="site",
@@ -68,9 +73,13 @@ def files(site: Site) -> list[File]:
     return static
 
 
+def _below(folder: str, files: Sequence[File]) -> list[File]:
+    return [file for file in files if file.dest.startswith(folder + "/")]
+
+
 def _hashes(files: Sequence[File], below: str) -> list[str]:
     """What brings a new container when it changes: the files it only reads at its start."""
-    return [hashlib.sha256(file.data).hexdigest() for file in files if file.dest.startswith(below + "/")]
+    return [hashlib.sha256(file.data).hexdigest() for file in _below(below, files)]
 
 
 def registry(site: Site, files: Sequence[File]) -> Container:

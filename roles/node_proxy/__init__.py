@@ -22,7 +22,8 @@ TMPFILES = "/etc/tmpfiles.d/vibevoice-docker-proxy.conf"
 @deploy("Node proxy")
 def node_proxy(site: Site, member: Node) -> None:
     """Run the Docker filter and Traefik; a changed Traefik starts beside the old one."""
-    place(name="Configure the node proxy", files=files(site, member))
+    *of_the_filter, static = files(site, member)
+    place(name="Configure the Docker filter", files=of_the_filter)
     run(
         name="Make the folders of the filtered socket",
         commands=[f"systemd-tmpfiles --create {TMPFILES} && mkdir -p {config.DIRECTORY}/dynamic"],
@@ -33,6 +34,7 @@ def node_proxy(site: Site, member: Node) -> None:
         name="Run the node's Traefik",
         spec=traefik(site, member),
         serving=serving(site, member, config.layout(site, member)),
+        files=[static],
     )
     dynamic(
         name="Configure ping, status and metrics",
@@ -44,7 +46,7 @@ def node_proxy(site: Site, member: Node) -> None:
 
 
 def files(site: Site, member: Node) -> list[File]:
-    """What filter and Traefik read at their start."""
+    """What filter and, last, Traefik read at their start."""
     return [
         File(TMPFILES, render("node_proxy/tmpfiles.conf", directory=config.SOCKET_DIRECTORY, group=USER)),
         File(f"{config.DOCKER_PROXY}/haproxy.cfg", config.haproxy()),

@@ -56,6 +56,7 @@ give_up() {
     echo "$1" >&2
     docker logs --tail 20 "$new" >&2 2>&1
     docker rm -f "$new" >/dev/null 2>&1
+    {{ restore }}
 {% if shares %}
     echo "$name was not replaced and goes on serving as it is." >&2
 {% else %}
@@ -118,6 +119,9 @@ let_in
 step_aside "$name"
 {% endif %}
 docker rename "$new" "$name" || exit 1
+{% if backups %}
+rm -f {{ backups }}
+{% endif %}
 {% if shares %}
 close_old
 {% endif %}
