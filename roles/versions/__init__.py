@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from pyinfra import host, inventory, logger, state
 from pyinfra.api import deploy, operation
+from pyinfra.context import ctx_host
 
 from fleet import Gateway, Member, Node, Site
 from roles.lock.holder import me
-from roles.studios import become, commands, current, observe
+from roles.studios import become, commands, current, declared, observe
 from roles.studios.spec import Studio
 from roles.versions import git, history
 from roles.versions.history import Damaged, NoSuchVersion, Studios, Version
@@ -57,6 +58,8 @@ def _now(site: Site, before: tuple[Version, ...]) -> Version:
     """The site as this run leaves it; of nodes that are not in this run, as it was."""
     last = before[-1].projects if before else {}
     projects = {}
+    if not state.is_executing and _action == "deploy":
+        _plan_nodes(site)
     for project in site.projects:
         if project.node in current:
             studios = current[project.node].values()
@@ -67,6 +70,16 @@ def _now(site: Site, before: tuple[Version, ...]) -> Version:
     commit, dirty = git.revision()
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return Version(0, at, me(_action).owner, commit, dirty, _action, projects)
+
+
+def _plan_nodes(site: Site) -> None:
+    """Note what the nodes of this run would hold: while a run is planned, no host waits for the others."""
+    active = {one.name: one for one in state.inventory.get_active_hosts()}
+    for node in site.nodes:
+        if node.host in active and node.host not in current:
+            with ctx_host.use(active[node.host]):
+                _, studios = declared(site, node)
+            current[node.host] = studios
 
 
 @deploy("Rollback")
@@ -138,6 +151,9 @@ def prune(site: Site):
         past = versions(site)
     except Damaged:
         past = ()
+    if not state.is_executing:
+        # By then this run's own version is written down, and the oldest may have gone for it.
+        past = history.follow(past, _now(site, past))
     kept = history.images(past) | {one.image for one in current.get(host.name, {}).values()}
     # Without a history nothing is known to be old.
     found = host.get_fact(Output, script=commands.images(site.registry_address)).split() if past else []
