@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from roles.base import came_by_key, is_jump_host, sshd
+from roles.base import came_by_key, in_force, is_jump_host, sshd
 from steps.files import render
 from steps.ssh import DEAD_AFTER_S
 from tests.unit import real_programs
@@ -62,3 +62,19 @@ def test_apt_reads_its_settings(tmp_path: Path) -> None:
 def test_a_container_gets_no_settings_of_its_hosts_kernel() -> None:
     assert "kernel." not in render("base/sysctl.conf", container=True)
     assert "kernel." in render("base/sysctl.conf", container=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "there"),
+    [
+        ("# A comment = 1\nnet.ipv4.ip_default_ttl = {ttl}\n", True),
+        ("net.ipv4.ip_default_ttl = {ttl}1\n", False),
+        ("net.ipv4.ip_default_ttl = {ttl}\nnet.ipv4.tcp_keepalive_time = 3\n", False),
+        # Of an older kernel nothing is asked that it does not have.
+        ("net.ipv4.no_such_setting = 1\nnet.ipv4.ip_default_ttl = {ttl}\n", True),
+    ],
+)
+def test_a_kernel_setting_changed_by_hand_is_seen(settings: str, there: bool) -> None:
+    ttl = Path("/proc/sys/net/ipv4/ip_default_ttl").read_text().strip()
+    test = subprocess.run(["sh", "-c", in_force(settings.format(ttl=ttl))], check=False)
+    assert (test.returncode == 0) == there
