@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -50,7 +52,9 @@ def in_force(settings: str) -> str:
     tests = []
     for key, value in pairs:
         path = f"/proc/sys/{key.strip().replace('.', '/')}"
-        tests.append(f'{{ [ ! -w {path} ] || [ "$(cat {path})" = {value.strip()} ]; }}')
+        # Several numbers have tabs between them there.
+        now = f'"$(tr -s "\\t" " " < {path})"'
+        tests.append(f"{{ [ ! -w {path} ] || [ {now} = {shlex.quote(value.strip())} ]; }}")
     return " && ".join(tests)
 
 

@@ -70,11 +70,13 @@ def test_a_container_gets_no_settings_of_its_hosts_kernel() -> None:
         ("# A comment = 1\nnet.ipv4.ip_default_ttl = {ttl}\n", True),
         ("net.ipv4.ip_default_ttl = {ttl}1\n", False),
         ("net.ipv4.ip_default_ttl = {ttl}\nnet.ipv4.tcp_keepalive_time = 3\n", False),
+        ("net.ipv4.tcp_rmem = {rmem}\n", True),
         # Of an older kernel nothing is asked that it does not have.
         ("net.ipv4.no_such_setting = 1\nnet.ipv4.ip_default_ttl = {ttl}\n", True),
     ],
 )
 def test_a_kernel_setting_changed_by_hand_is_seen(settings: str, there: bool) -> None:
     ttl = Path("/proc/sys/net/ipv4/ip_default_ttl").read_text().strip()
-    test = subprocess.run(["sh", "-c", in_force(settings.format(ttl=ttl))], check=False)
+    rmem = " ".join(Path("/proc/sys/net/ipv4/tcp_rmem").read_text().split())
+    test = subprocess.run(["sh", "-c", in_force(settings.format(ttl=ttl, rmem=rmem))], check=False)
     assert (test.returncode == 0) == there
