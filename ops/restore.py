@@ -29,8 +29,8 @@ only_list, overwrite = option("list") == "1", option("overwrite") == "1"
 on_gateway = "gateway" in host.groups
 here = member.host == site.project(project).node if project else on_gateway
 
-if on_gateway and not only_list:
-    lock(site, member)
+if not only_list:
+    lock(site, member, what=f"restore {kind}")
 if here:
     tools(site, member)
 if here and only_list:
@@ -47,5 +47,5 @@ everyone(name="Wait for what was restored")
 # The gateway has what it was; now it becomes what it runs.
 if not project and not only_list:
     local.include("deploy.py")
-if on_gateway and project and not only_list:
+if project and not only_list:
     unlock(site, member)
