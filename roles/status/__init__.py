@@ -10,7 +10,7 @@ from pyinfra.api import deploy, operation
 
 from fleet import Member, Site, drained, outside
 from fleet.outside import Certificate
-from roles.lock import PATH as LOCK
+from roles.lock import LOOK
 from roles.status.facts import GPU_FIELDS, Seen, parse
 from roles.status.report import report, tables
 from roles.studios.spec import PORT
@@ -66,7 +66,7 @@ def _ask(site: Site) -> Seen | str:
         gpu_fields=GPU_FIELDS,
         drained=drained.PATH,
         alarms=ALARMS,
-        lock=LOCK,
+        look_at_lock=LOOK,
         versions=VERSIONS,
         port=PORT,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from fleet import Gateway, Member, Node, Project, Site, drained
 from fleet.outside import Certificate
+from roles.lock.holder import Holder, read
 from roles.status import history
 from roles.status.facts import Container, Gpu, Seen
 from roles.status.judge import Answers, judge
@@ -171,17 +171,11 @@ def _certificate(found: Certificate | str) -> Row:
 
 
 def _lock(text: str) -> Row | None:
+    """Who holds the site's lock; somebody, where the lock does not say."""
     if not text:
         return None
-    try:
-        found = json.loads(text)
-        return {
-            "owner": str(found["owner"]),
-            "since": float(found["since"]),
-            "what": str(found.get("what") or ""),
-        }
-    except (ValueError, KeyError, TypeError):
-        return {"owner": text[:100], "since": None, "what": ""}
+    holder = read(text) or Holder("somebody", 0, 0, "")
+    return {"owner": holder.owner, "since": holder.since or None, "what": holder.what}
 
 
 # --- for people --------------------------------------------------------------------------------------------

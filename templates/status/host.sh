@@ -24,8 +24,8 @@ done
 for alarm in {{ alarms }}/*; do
     [ -f "$alarm" ] && say alarm "${alarm##*/} $(tr '\n' ' ' <"$alarm")"
 done
-# A holder that was killed leaves its words: they count while somebody has the lock.
-[ -s {{ lock }} ] && ! flock -n -s {{ lock }} true && say lock "$(tr '\n' ' ' <{{ lock }})"
+held=$({{ look_at_lock }})
+[ -n "$held" ] && say lock "$(echo "$held" | tr '\n' ' ')"
 [ -r {{ versions }} ] && tail -n 20 {{ versions }} | sed 's/^/version /'
 
 # Who holds a GPU holds its lock file: the kernel knows the process, its control group the container.

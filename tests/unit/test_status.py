@@ -14,6 +14,7 @@ import pytest
 
 from fleet import Site
 from fleet.outside import Certificate
+from roles.lock.holder import LOOK, PATH
 from roles.status import history
 from roles.status.facts import GPU_FIELDS, Seen, gpus, parse
 from roles.status.judge import Answers
@@ -263,6 +264,8 @@ def test_whoever_deploys_is_named(site: Site) -> None:
     answer = told(site, gateway=seen("gateway", ("cpus 2", f"cpus 2\nlock {lock}")))
     assert answer["ok"] and answer["lock"] == {key: held[key] for key in ("owner", "since", "what")}
     assert "ops@desk has held the site's lock for 10 min: drain gpu-1." in tables(answer, NOW)
+    unread = told(site, gateway=seen("gateway", ("cpus 2", "cpus 2\nlock {")))
+    assert "somebody has held the site's lock." in tables(unread, NOW)
 
 
 def version(n: int, **projects: tuple[str, dict[int, str]]) -> dict[str, Any]:
@@ -322,7 +325,8 @@ Script = Callable[..., str]
 @pytest.fixture
 def script(tmp_path: Path) -> Script:
     def made(**paths: str) -> str:
-        places = {name: str(tmp_path / name) for name in ("drained", "alarms", "lock", "versions")}
+        places = {name: str(tmp_path / name) for name in ("drained", "alarms", "versions")}
+        places["look_at_lock"] = LOOK.replace(PATH, str(tmp_path / "lock"))
         return render("status/host.sh", gpu_fields=GPU_FIELDS, port=8888, **{**places, **paths})
 
     return made
