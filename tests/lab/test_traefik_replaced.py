@@ -1,6 +1,6 @@
 """A changed Traefik takes over while people are at work: no request fails, no event stream breaks.
 
-Every request is a new connection and is sent once: the hardest case, for kept ones stay with the old one.
+Every request is a new connection and is sent once: the hardest case, for kept connections stay with the old one.
 """
 
 from __future__ import annotations
@@ -50,10 +50,8 @@ class Visitors:
         self.asked = 0
 
     def visit(self) -> None:
-        addresses: list[tuple[str, tuple[str, str] | None]] = [
-            (f"https://{self._lab.domain}/vibevoice/health", None)
-        ]
-        addresses += [(f"{one.url}health/live", one.auth) for one in self._lab.logins.values()]
+        addresses = [(f"{one.url}health/live", one.auth) for one in self._lab.logins.values()]
+        addresses.append((f"https://{self._lab.domain}/vibevoice/health", None))
         begin = time.monotonic()
         with ThreadPoolExecutor(PER_S * int(LONGEST_S)) as pool:
             while not self._end.is_set():
