@@ -14,12 +14,13 @@ from roles.docker import engine
 from steps.files import TEMPLATES, File, FileStates, place, render, write
 from steps.packages import packages
 from steps.platform import platform
-from steps.shell import Output
+from steps.shell import Output, run
 from steps.sources import sources
 from steps.units import units
 
 DAEMON = "/etc/docker/daemon.json"
 HEAL = "/usr/local/lib/vibevoice/docker-heal"
+SETTLED = "/usr/local/lib/vibevoice/docker-settled"
 RUNNING, ENABLED = ("docker.service",), ("vibevoice-docker-heal.service",)
 
 
@@ -31,16 +32,18 @@ def docker(site: Site, member: Member) -> None:
     daemon_config(name="Configure the daemon", config=engine.daemon(site))
     _install(site)
     units(name="Run Docker", running=RUNNING, enabled=ENABLED)
+    run(name="Show Docker to the filter", commands=[SETTLED], unless="[ -S /run/vibevoice/docker.sock ]")
 
 
 def boot_files() -> list[File]:
-    """What orders Docker at boot, and starts again what it failed to start."""
+    """What orders Docker at boot, starts again what it failed to start, and shows it once it is settled."""
     units_at = "/etc/systemd/system"
     return [
         File(f"{units_at}/docker.service.d/vibevoice.conf", render("docker/docker.conf")),
         File(f"{units_at}/vibevoice-docker-heal.service", render("docker/vibevoice-docker-heal.service")),
         # Word for word: its own braces are Docker's, not ours to fill in.
         File(HEAL, (TEMPLATES / "docker" / "docker-heal.sh").read_text(), mode="755"),
+        File(SETTLED, (TEMPLATES / "docker" / "docker-settled.sh").read_text(), mode="755"),
     ]
 
 

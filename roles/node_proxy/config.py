@@ -61,6 +61,6 @@ def dynamic() -> str:
     return render("traefik/node/node.yml")
 
 
-def haproxy(socket: str = SOCKET, engine: str = f"{RUN}/docker.sock") -> str:
+def haproxy(socket: str = SOCKET, engine: str = f"{RUN}/vibevoice/docker.sock") -> str:
     """haproxy.cfg: the few questions that Traefik asks Docker, and nothing else."""
     return render("node_proxy/haproxy.cfg", socket=socket, engine=engine)

@@ -66,6 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             engine.ended.wait()
+            self.close_connection = True
             return
         body = json.dumps(engine.answer(match[1])).encode()
         self.send_header("Content-Length", str(len(body)))

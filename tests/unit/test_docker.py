@@ -79,9 +79,14 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     unit.write_text(text.replace("/usr/local/lib/vibevoice/docker-heal", str(heal)))
     docker = tmp_path / "docker.service"
     # The drop-in's own lines, on a unit that is complete without Docker.
-    docker.write_text(f"{render('docker/docker.conf')}\n[Service]\nExecStart=/bin/true\n")
+    settled = tmp_path / "docker-settled"
+    settled.write_text((TEMPLATES / "docker/docker-settled.sh").read_text())
+    settled.chmod(0o755)
+    drop_in = render("docker/docker.conf").replace("/usr/local/lib/vibevoice/docker-settled", str(settled))
+    docker.write_text(f"{drop_in}\n[Service]\nExecStart=/bin/true\n")
     assert complaints(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit, docker]) == ""
 
 
 def test_the_shell_accepts_the_healer() -> None:
-    assert complaints(["sh", "-n", TEMPLATES / "docker/docker-heal.sh"]) == ""
+    for script in ("docker-heal.sh", "docker-settled.sh"):
+        assert complaints(["sh", "-n", TEMPLATES / "docker" / script]) == ""

@@ -6,6 +6,7 @@ import random
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +119,31 @@ def test_studios_are_found_by_their_labels_through_the_filter(tmp_path: Path) ->
         assert running_traefik.disabled() == []
         assert running_traefik.complaints() == []
         assert ("GET", "/events") in engine.asked
+
+
+def test_a_docker_that_is_not_settled_yet_changes_no_route(tmp_path: Path) -> None:
+    """A dockerd that was restarted does not know for seconds that its containers are healthy."""
+    address, link = f"{LOOPBACK}.8", tmp_path / "engine.sock"
+    link.symlink_to("docker-itself.sock")
+    with (
+        studio("p1-0", address, 8888),
+        docker_api(tmp_path / "docker-itself.sock", labelled("p1", 0, address)) as engine,
+        filtered(tmp_path) as docker,
+        proxy(tmp_path, docker) as (running_traefik, where),
+    ):
+        wait_until(lambda: "vv-p1@docker" in running_traefik.routers(), 10, "no studio was found")
+        link.unlink()
+        engine.containers[:] = [labelled("p1", 0, address, health="starting")]
+        engine.ended.set()
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            assert get(where.studios, "/vibevoice/p1/x").status == 200
+            time.sleep(0.05)
+        engine.containers[:] = [labelled("p1", 0, address), labelled("p2", 1, address)]
+        engine.ended.clear()
+        link.symlink_to("docker-itself.sock")
+        wait_until(lambda: "vv-p2@docker" in running_traefik.routers(), 15, "Docker was not asked again")
+        assert get(where.studios, "/vibevoice/p1/x").status == 200
 
 
 FORBIDDEN = [
