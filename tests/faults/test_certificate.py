@@ -41,8 +41,8 @@ STORE = "/srv/vibevoice/certs/acme.json"
 LEFT = datetime.timedelta(minutes=15)
 EVERY_S = 60
 CLOSED = (
-    "table inet lab-acme { chain out { type filter hook output priority -5; "
-    f"tcp dport {DIRECTORY_PORT} reject; }} }}"
+    "add table inet lab-acme; add chain inet lab-acme out { type filter hook output priority -5; }; "
+    f"add rule inet lab-acme out tcp dport {DIRECTORY_PORT} reject"
 )
 
 

@@ -25,10 +25,17 @@ CUT_S = 60
 FILTER = "/run/vibevoice/docker-proxy/docker.sock"
 
 # Nothing of WireGuard's comes or goes, as where a provider's network fails: neither side is told.
-CUT = (
-    "table inet lab-cut { "
-    "chain out { type filter hook output priority -5; udp dport 51820 drop; udp sport 51820 drop; } "
-    "chain in { type filter hook input priority -5; udp dport 51820 drop; udp sport 51820 drop; } }"
+CUT = "; ".join(
+    [
+        "add table inet lab-cut",
+        "add chain inet lab-cut out { type filter hook output priority -5; }",
+        "add chain inet lab-cut in { type filter hook input priority -5; }",
+        *(
+            f"add rule inet lab-cut {way} udp {port} 51820 drop"
+            for way in ("out", "in")
+            for port in ("dport", "sport")
+        ),
+    ]
 )
 
 
