@@ -1,6 +1,6 @@
 """A changed Traefik takes over while people are at work: no request fails, no event stream breaks.
 
-Every request is a new connection and is sent once: the hardest case, for kept connections stay with the old one.
+Every request is a new connection, sent once: the hardest case, for kept connections stay with the old one.
 """
 
 from __future__ import annotations
