@@ -279,7 +279,7 @@ def who(
     return [(row.what, row.found) for row in rows]
 
 
-@pytest.mark.parametrize("host", ["gateway", "gpu-1"])
+@pytest.mark.parametrize("host", ["gateway", "gpu-1", "gpu-2"])
 def test_nobody_is_a_stranger_on_a_deployed_host(site: Site, host: str) -> None:
     assert who(site, host=host) == []
 
