@@ -38,7 +38,8 @@ DECLARED = {
     ),
     "a knob of the studios": (
         '_site["studio"] |= {"stop_grace_s": 15}',
-        {"gpu-1", "gpu-2"},
+        # The gateway writes the site's versions down.
+        {"gateway", "gpu-1", "gpu-2"},
     ),
 }
 
