@@ -91,6 +91,7 @@ def changed(lab: Lab, tmp_path: Path) -> Iterator[Path]:
     deploy("-y", log="rollout-back")
 
 
+@pytest.mark.fault
 def test_a_project_with_two_studios_answers_while_they_are_replaced(
     lab: Lab, logins: Logins, hosts: Hosts, changed: Path
 ) -> None:
@@ -141,6 +142,7 @@ def test_a_version_that_cannot_speak_leaves_the_old_one_serving(
         jobs.delete(job)
 
 
+@pytest.mark.fault
 def test_a_rollback_brings_the_studios_of_before_without_a_build(
     lab: Lab, hosts: Hosts, changed: Path
 ) -> None:

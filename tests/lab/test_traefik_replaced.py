@@ -50,6 +50,7 @@ class Visitors:
         self.asked = 0
 
     def visit(self) -> None:
+        addresses: list[tuple[str, tuple[str, str] | None]]
         addresses = [(f"{one.url}health/live", one.auth) for one in self._lab.logins.values()]
         addresses.append((f"https://{self._lab.domain}/vibevoice/health", None))
         begin = time.monotonic()
