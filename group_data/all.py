@@ -1,6 +1,6 @@
 """How pyinfra connects, on every site. What differs from host to host comes from fleet.site.
 
-The knobs of a site are in fleet/knobs.py (`make knobs` prints them); an inventory overrides them.
+The knobs of a site are in fleet/knobs/ (`make knobs` prints them); an inventory overrides them.
 """
 
 # Without this pyinfra takes any new host key, whatever ssh_config says.
