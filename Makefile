@@ -8,7 +8,8 @@ PYINFRA = .venv/bin/pyinfra
 export PYTHONUNBUFFERED = 1
 
 .PHONY: help lab lab-down lab-info lab-up deploy test check unit test-app test-door test-page test-gpu test-lab \
-        test-faults test-long smoke screenshots bench-deploy bench-door bench-engine knobs known-hosts weights-lock lock \
+        test-faults test-long smoke screenshots bench-deploy bench-operations bench-door bench-engine \
+        knobs known-hosts weights-lock lock \
         venv venv-app venv-door test-packages
 
 help:  ## this list
@@ -73,6 +74,9 @@ smoke: venv  ## any deployed site from outside: make smoke INVENTORY=inventory/s
 
 bench-deploy: venv venv-app  ## seconds from bare hosts to HTTPS, by phase
 	@$(PYTHON) -m bench.deploy
+
+bench-operations: venv venv-app  ## seconds of status, drift, a change of all studios, a rollback
+	@$(PYTHON) -m bench.operations
 
 bench-door: venv venv-door  ## what the door costs a request, beside no lock and basicAuth
 	@$(PYTHON) -m bench.door
