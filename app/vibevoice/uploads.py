@@ -64,6 +64,7 @@ WRITING = (
     *("-t", str(_MOST_S), "-threads", "1", "-c:a", "pcm_f32le", "-f", "f32le", "pipe:1"),
 )
 _DURATION = re.compile(r"^  Duration: (\d+):(\d\d):(\d\d\.\d+)", re.MULTILINE)
+_MOVING = re.compile(r"^ *Stream #.* Video: (?!.*\(attached pic\))", re.MULTILINE)
 _turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
 
 
@@ -135,9 +136,9 @@ def _judge(sound: bytearray, said: str) -> Samples:
     samples = np.frombuffer(sound, np.float32, len(sound) // 4)
     if len(samples) > MAX_S * SAMPLE_RATE:
         raise VoiceError(f"The voice has more than {MAX_S:.0f} s; use at most that, 10 to 30 are best.")
-    # The file's own word on its length, unless it is a guess.
+    # The file's own word on its length, unless it is a guess, or that of a picture which lasts longer.
     told = _DURATION.search(said)
-    if told and "Estimating duration" not in said:
+    if told and "Estimating duration" not in said and not _MOVING.search(said):
         hours, minutes, seconds = told.groups()
         length = (int(hours) * 60 + int(minutes)) * 60 + float(seconds)
         if len(samples) / SAMPLE_RATE < voices.WHOLE * length - SLACK_S:

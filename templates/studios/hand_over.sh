@@ -36,7 +36,9 @@ within {{ routed_seconds }} "is up, but Traefik does not send requests to it (do
 # Now for the GPU. An engine that sleeps has left it already.
 if runs "$old" && ! engine_is ready; then
     lent=yes
-    docker kill --signal USR1 "$old" >/dev/null
+    # Not by `docker kill`: whatever the signal, Docker takes it for a stop by hand, and would start the
+    # container no more, neither after a crash nor at boot.
+    kill -s USR1 "$(docker inspect --format {{ "'{{.State.Pid}}'" }} "$old")"
     deaf=$(($(now) + {{ deaf_seconds }}))
     deadline=$(($(now) + {{ seconds }}))
     until speaks "$new"; do

@@ -68,6 +68,9 @@ SAVED = {
     "aiff": lambda: saved("aiff"),
     "caf": lambda: saved("caf"),
     "six channels": lambda: saved("flac", "-af", "aformat=cl=5.1"),
+    "a video whose picture lasts longer": lambda: saved(
+        "mp4", "-f", "lavfi", "-i", "testsrc=size=320x240:duration=6"
+    ),
     "a video": lambda: saved("mp4", "-f", "lavfi", "-i", "testsrc=size=320x240", "-shortest"),
     "a video with several tracks": lambda: saved("mkv", "-map", "0:a", "-map", "0:a", "-map", "0:a"),
     "mp3 with a cover": lambda: with_cover(saved("mp3"), "mp3"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.box.containers import ids
+from tests.box.containers import ids, kill_web
 from tests.box.deploy import Deploy, Run, deploy
 from tests.box.fixtures import Hosts, Logins
 from tests.box.jobs import Jobs, complete, talk
@@ -136,7 +136,8 @@ def test_a_version_that_cannot_speak_leaves_the_old_one_serving(
         assert "cannot denoise in 1000 steps" in run.text, "the log of the container that failed"
         assert "goes on as it was" in run.text, run.tail
         assert {name: ids(hosts[name]) for name in ("gpu-1", "gpu-2")} == before
-        # The old one has its GPU again, and goes on with what it had begun.
+        # The old one has its GPU again, goes on with what it had begun, and is still started again if it dies.
+        kill_web(hosts["gpu-2"], next(iter(before["gpu-2"])))
         jobs.done(job)
         complete(jobs, job)
         jobs.delete(job)
