@@ -136,7 +136,7 @@ def test_a_version_that_cannot_speak_leaves_the_old_one_serving(
         assert "cannot denoise in 1000 steps" in run.text, "the log of the container that failed"
         assert "goes on as it was" in run.text, run.tail
         assert {name: ids(hosts[name]) for name in ("gpu-1", "gpu-2")} == before
-        # The old one has its GPU again, goes on with what it had begun, and is still started again if it dies.
+        # The old one has its GPU again, goes on with what it had begun, and is started again if it dies.
         kill_web(hosts["gpu-2"], next(iter(before["gpu-2"])))
         jobs.done(job)
         complete(jobs, job)
