@@ -22,6 +22,8 @@ from tests.box.lab import Lab
 from tests.box.stream import EventStream
 from tests.box.web import session
 
+pytestmark = pytest.mark.fault
+
 PROXIES = {"gateway": names.TRAEFIK, "gpu-1": names.NODE_PROXY, "gpu-2": names.NODE_PROXY}
 # Over all addresses together.
 PER_S = 40
