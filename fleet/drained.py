@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
 import time
 from dataclasses import asdict, dataclass
+
+from fleet.operator import whoami
 
 PATH = "/srv/vibevoice/drained"
 
@@ -30,7 +30,7 @@ class Mark:
 
 def mine(why: str) -> Mark:
     """The mark that this operator makes now."""
-    return Mark(f"{getpass.getuser()}@{socket.gethostname()}", int(time.time()), " ".join(why.split()))
+    return Mark(whoami(), int(time.time()), " ".join(why.split()))
 
 
 def read(text: str) -> Mark | None:

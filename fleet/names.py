@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 
 TRAEFIK = "vv-traefik"
@@ -66,6 +67,12 @@ def network(project: str) -> str:
 def container(project: str, slot: int, spec: str) -> str:
     """Name of the studio container on a slot; a changed specification is another container."""
     return f"vv-{project}-{slot}-{spec}"
+
+
+def studios_filter(site: str, project: str | None = None) -> str:
+    """Options of `docker ps` and the like that keep to the studios of a site, or of one of its projects."""
+    which = "vibevoice.project" if project is None else f"vibevoice.project={project}"
+    return shlex.join(["--filter", f"label=vibevoice.site={site}", "--filter", f"label={which}"])
 
 
 def node_cookie(project: str) -> str:

@@ -6,8 +6,10 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
-from pyinfra import host, logger
+from pyinfra import host
 from pyinfra.api import FunctionCommand, operation
+
+from steps.refusal import complain
 
 
 @operation()
@@ -34,9 +36,3 @@ def once(is_done: Callable[[], bool], do: Callable[[], object]):
         return False
 
     yield FunctionCommand(attempt, (), {})
-
-
-def complain(host: Any, message: str) -> None:
-    """Say to the operator, line by line, what is wrong."""
-    for line in message.splitlines():
-        host.log_styled(line, fg="red", log_func=logger.error)

@@ -8,6 +8,13 @@ from pyinfra import logger
 from pyinfra.api import FunctionCommand
 
 
+def complain(host: Any, message: str) -> bool:
+    """Say to the operator, line by line, what is wrong with a host. False, for a command to fail with."""
+    for line in message.splitlines():
+        host.log_styled(line, fg="red", log_func=logger.error)
+    return False
+
+
 def refuse(message: str) -> FunctionCommand:
     """A command that fails its host with `message`.
 
@@ -16,8 +23,6 @@ def refuse(message: str) -> FunctionCommand:
     """
 
     def refusal(state: Any, host: Any) -> bool:
-        for line in message.splitlines():
-            host.log_styled(line, fg="red", log_func=logger.error)
-        return False
+        return complain(host, message)
 
     return FunctionCommand(refusal, (), {})

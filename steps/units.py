@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pyinfra import host, state
 from pyinfra.api import FactBase, operation
 from pyinfra.api.operation import OperationMeta
+
+# States of a unit's file in which it starts at boot, or needs no word for it.
+BOOT = ("enabled", "static", "enabled-runtime", "alias", "indirect", "generated")
+
+
+def properties(lines: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Properties by unit, from what `systemctl show` printed, Id among them."""
+    blocks: list[dict[str, str]] = [{}]
+    for line in lines:
+        key, separator, value = line.partition("=")
+        if not separator:
+            continue
+        # systemctl orders a unit's properties as it likes, and the empty line between two units may be lost
+        # on the way: a repeated key opens the next one.
+        if key in blocks[-1]:
+            blocks.append({})
+        blocks[-1][key] = value
+    return {block["Id"]: block for block in blocks if "Id" in block}
 
 
 class UnitStates(FactBase[dict[str, tuple[str, str, bool]]]):
@@ -26,25 +44,14 @@ class UnitStates(FactBase[dict[str, tuple[str, str, bool]]]):
         return {}
 
     def process(self, output: list[str]) -> dict[str, tuple[str, str, bool]]:
-        # systemctl orders a unit's properties as it likes: a repeated key opens the next unit.
-        blocks: list[dict[str, str]] = [{}]
-        for line in output:
-            key, separator, value = line.partition("=")
-            if not separator:
-                continue
-            if key in blocks[-1]:
-                blocks.append({})
-            blocks[-1][key] = value
-        states = {
-            block["Id"]: (
+        return {
+            unit: (
                 block.get("ActiveState", ""),
                 block.get("UnitFileState", ""),
                 block.get("NeedDaemonReload") == "yes",
             )
-            for block in blocks
-            if "Id" in block
+            for unit, block in properties(output).items()
         }
-        return states
 
 
 def changed(operations: Sequence[OperationMeta]) -> bool:
@@ -77,8 +84,7 @@ def units(
     commands: list[str] = []
     if restart or reload or any(states.get(unit, none)[2] for unit in (*running, *enabled)):
         commands.append("systemctl daemon-reload")
-    boot = ("enabled", "static", "enabled-runtime", "alias", "indirect", "generated")
-    if enable := [u for u in (*running, *enabled) if states.get(u, none)[1] not in boot]:
+    if enable := [u for u in (*running, *enabled) if states.get(u, none)[1] not in BOOT]:
         commands.append(f"systemctl enable --quiet {shlex.join(enable)}")
     start = [u for u in running if states.get(u, none)[0] not in ("active", "reloading")]
     if start and not restart:

@@ -9,6 +9,8 @@ from typing import Any
 from pyinfra import logger
 from pyinfra.api import StringCommand
 
+from steps import refusal
+
 
 @dataclass(frozen=True)
 class Said:
@@ -30,9 +32,7 @@ def ask(host: Any, script: str) -> Said:
 
 def complain(host: Any, words: str) -> bool:
     """Say what went wrong on a host; False, for an operation that ends with it."""
-    for line in words.strip().splitlines() or ["It failed, and said nothing."]:
-        host.log_styled(line, fg="red", log_func=logger.error)
-    return False
+    return refusal.complain(host, words.strip() or "It failed, and said nothing.")
 
 
 def remark(host: Any, words: str) -> None:

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from pyinfra import logger, state
+from pyinfra import state
 from pyinfra.api import FunctionCommand, operation
 from rich.console import Console
 from rich.table import Table
 
 from fleet import Site, names
 from roles.door.containers import ask
-from steps.refusal import refuse
+from steps.refusal import complain, refuse
 from steps.shell import Output
 
 SILENT = f"No door answers. On the gateway: docker ps, docker logs {names.DOORS[0]}. Or deploy again."
@@ -55,7 +55,7 @@ def _known(site: Site, user: str, also_signed_on: bool = False) -> list[Function
 def _show(state: Any, host: Any) -> bool:
     said = host.get_fact(Output, script=ask("people"))
     if not said:
-        return _fail(host, SILENT)
+        return complain(host, SILENT)
     table = Table(
         "name", "password", "projects", "sessions", "keys", "last login (UTC)", box=None, pad_edge=False
     )
@@ -81,18 +81,13 @@ def _rows(people: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
 def _invite(state: Any, host: Any, user: str, site: Site) -> bool:
     link = host.get_fact(Output, script=ask("invite", user)).strip()
     if not link:
-        return _fail(host, SILENT)
+        return complain(host, SILENT)
     print(f"{user} sets a password at\n\n    {link}\n\nwithin {site.door.invite_hours} hours. It works once.")
     return True
 
 
 def _end(state: Any, host: Any, user: str) -> bool:
     if not host.get_fact(Output, script=f"{ask('end', user)} && echo done").strip().endswith("done"):
-        return _fail(host, SILENT)
+        return complain(host, SILENT)
     print(f"{user} is logged out everywhere, and has no key any more.")
     return True
-
-
-def _fail(host: Any, words: str) -> bool:
-    host.log_styled(words, fg="red", log_func=logger.error)
-    return False

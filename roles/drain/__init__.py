@@ -19,13 +19,13 @@ from pyinfra import host, inventory, logger, state
 from pyinfra.api import FactBase, FunctionCommand, deploy, operation
 from pyinfra.api.exceptions import NestedOperationError
 
-from fleet import Node, Site
+from fleet import Node, Site, names
 from fleet.drained import PATH, Mark, mine, read
 from roles.studios import studios
 from steps.asking import ask
 from steps.files import File, write
 from steps.options import Mistake
-from steps.refusal import refuse
+from steps.refusal import complain, refuse
 from steps.shell import Output
 
 # What the nodes of this run said of themselves; others are asked for.
@@ -140,7 +140,7 @@ def stop_all(host: Any, site: Site) -> None:
 
 def running(site: Site) -> str:
     """Shell that prints the names of the node's running studios."""
-    mine = f"--filter {shlex.quote(f'label=vibevoice.site={site.name}')} --filter label=vibevoice.project"
+    mine = names.studios_filter(site.name)
     return f"docker ps {mine} --format '{{{{.Names}}}}'"
 
 
@@ -194,9 +194,3 @@ def reason(error: Exception) -> str:
 def say(message: str) -> None:
     """A line for the operator, with the host's name before it."""
     host.log_styled(message, fg="yellow", log_func=logger.info)
-
-
-def complain(host: Any, message: str) -> None:
-    """Why the host fails, line by line."""
-    for line in message.splitlines():
-        host.log_styled(line, fg="red", log_func=logger.error)

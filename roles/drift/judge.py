@@ -21,6 +21,7 @@ from roles.wireguard import Tunnel, TunnelFact
 from steps.files import FileStates
 from steps.packages import PackageStates
 from steps.platform import Platform
+from steps.units import properties
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def judge(site: Site, look: Look, shared: Common) -> list[Finding]:
         *files.findings(host, declared, states),
         *files.watched(host, declared, look.part("watched")),
         *files.wireguard(site, member, shared.wg_keys, look.tunnel, states),
-        *units.findings(host, declared, units.read(look.part("units")), look.part("drop-ins")),
+        *units.findings(host, declared, properties(look.part("units")), look.part("drop-ins")),
         *packages.holds(host, declared, PackageStates().process(look.part("packages"))),
         *network.firewall(host, look.part("rules")),
         *network.ports(site, member, look.part("ports")),

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from roles.drift.declared import Declared
 from roles.drift.finding import Finding, deploy
+from steps.units import BOOT
 
-BOOT = ("enabled", "static", "enabled-runtime", "alias", "indirect", "generated")
 # Where packages put theirs, and systemd's generators; anything else is a hand's or a role's.
 PACKAGED = ("/usr/lib/systemd/", "/lib/systemd/", "/usr/local/lib/systemd/", "/run/systemd/generator")
 PLACED = "/etc/systemd/system/"
-
-
-def read(lines: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Properties by unit, from `systemctl show`."""
-    blocks: list[dict[str, str]] = [{}]
-    for line in lines:
-        key, separator, value = line.partition("=")
-        if not separator:
-            continue
-        # A repeated key opens the next unit: the empty line between them may be lost on the way.
-        if key in blocks[-1]:
-            blocks.append({})
-        blocks[-1][key] = value
-    return {block["Id"]: block for block in blocks if "Id" in block}
 
 
 def findings(

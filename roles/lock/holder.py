@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import shlex
-import socket
 import time
 from dataclasses import asdict, dataclass
 
+from fleet.operator import whoami
 from steps.files import render
 
 PATH = "/srv/vibevoice/lock"
@@ -41,7 +40,7 @@ class Holder:
 
 def me(what: str) -> Holder:
     """This very run."""
-    return Holder(f"{getpass.getuser()}@{socket.gethostname()}", os.getpid(), round(time.time(), 1), what)
+    return Holder(whoami(), os.getpid(), round(time.time(), 1), what)
 
 
 def read(text: str) -> Holder | None:

@@ -23,7 +23,7 @@ from pyinfra.api import FunctionCommand, deploy, operation
 
 from fleet import Gateway, Node, Project, Site, images, names
 from roles.door import door
-from roles.drain import command, complain, say
+from roles.drain import command, say
 from roles.drain import reason as why_not
 from roles.move import data
 from roles.move.data import Move, Seen
@@ -32,7 +32,7 @@ from roles.routes import routes
 from roles.studios import studios
 from steps.images import digest_command
 from steps.options import Mistake
-from steps.refusal import refuse
+from steps.refusal import complain, refuse
 from steps.shell import Output
 
 # What the nodes have of the project; complete once the first operation is through on all of them.
@@ -219,7 +219,7 @@ def leave_behind(state: Any, host: Any, site: Site, node: Node, project: Project
 def go_back(site: Site, project: Project, new: Any, reason: str) -> None:
     """Have the old node serve again; what has come to the new one waits for the next try."""
     old = inventory_host(_moves[0].old)
-    mine = f"--filter label=vibevoice.site={site.name} --filter label=vibevoice.project={project.name}"
+    mine = names.studios_filter(site.name, project.name)
     here, there = data.folder(project.name), data.arriving(project.name)
     complain(new, f"{project.name} was not moved: {reason}")
     try:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from fleet import Node, Site
+from fleet import Node, Site, drained, names
 
 ROOT = "/srv/vibevoice/projects"
 GIB = 2**30
@@ -132,14 +132,14 @@ FINGERPRINT = "cat jobs.db jobs.db-wal 2>/dev/null | sha256sum | cut -c 1-64"
 
 def question(site: str, project: str, proxy: str) -> str:
     """Shell that prints what a node has of a project; the name is a checked one."""
-    mine = f"--filter label=vibevoice.site={site} --filter label=vibevoice.project={project}"
+    mine = names.studios_filter(site, project)
     return (
         f"if [ -e {folder(project)}/jobs.db ]; then cd {folder(project)} && "
         f'echo "data $(du -sb . | cut -f 1)" && echo "store $({FINGERPRINT})"; fi; '
         f"docker ps --all {mine} --format 'studio {{{{.Names}}}} {{{{.State}}}}'; "
         f"[ ! -e {receipt(project)} ] || sed 's/^/receipt /' {receipt(project)}; "
         f"echo \"free $(df -PB1 {ROOT} | awk 'NR == 2 {{print $4}}')\"; "
-        f"[ ! -e /srv/vibevoice/drained ] || echo 'drained yes'; "
+        f"[ ! -e {drained.PATH} ] || echo 'drained yes'; "
         f"docker ps --filter name='^{proxy}$' --format 'serves yes'"
     )
 

@@ -16,6 +16,7 @@ from gevent.lock import BoundedSemaphore
 from pyinfra import logger
 
 from steps.connection import hang_up
+from steps.refusal import complain
 from steps.shell import Output
 
 PATIENCE_S = 600
@@ -46,7 +47,7 @@ def reboot_in_turn(state: Any, host: Any, reason: str, proof: Callable[[], list[
     """
     with _turn:
         if _stopped_by:
-            return _fail(host, f"Not rebooted ({reason}): repair {_stopped_by[0]} first.")
+            return complain(host, f"Not rebooted ({reason}): repair {_stopped_by[0]} first.")
         host.log_styled(f"Rebooting: {reason}", fg="yellow", log_func=logger.info)
         # Hosts behind this one lose their connection with it; they wait for their turn, asking nothing.
         behind = [other for other in state.inventory.get_active_hosts() if _jump(other) == host.name]
@@ -57,7 +58,7 @@ def reboot_in_turn(state: Any, host: Any, reason: str, proof: Callable[[], list[
             other.connect(show_errors=False)
         if wrong:
             _stopped_by.append(host.name)
-            return _fail(host, "\n".join(wrong))
+            return complain(host, "\n".join(wrong))
         return True
 
 
@@ -105,9 +106,3 @@ def _arrive(host: Any) -> bool:
 def _jump(host: Any) -> str | None:
     member = host.data.get("member")
     return member.ssh.jump if member is not None else None
-
-
-def _fail(host: Any, message: str) -> bool:
-    for line in message.splitlines():
-        host.log_styled(line, fg="red", log_func=logger.error)
-    return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pyinfra.api import FactBase, FactProcessError
 
-from fleet import drained
+from fleet import drained, names
 from steps.gpus import QUERY, uuids
 from steps.images import digest_command
 
@@ -60,7 +60,7 @@ class Studios(FactBase[Observed]):
     """The node as found. A missing driver, Docker or registry is an empty answer: it may come in this run."""
 
     def command(self, site: str, registry: str, repository: str, tag: str) -> str:
-        mine = f"--filter {shlex.quote(f'label=vibevoice.site={site}')} --filter label=vibevoice.project"
+        mine = names.studios_filter(site)
         lines = [
             f"{QUERY} 2>/dev/null | sed 's/^/gpu /'",
             f"docker ps -aq {mine} 2>/dev/null"

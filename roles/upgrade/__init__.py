@@ -19,7 +19,7 @@ from pyinfra.context import ctx_host
 from fleet import Gateway, Member, Node, Site
 from fleet.drained import Mark
 from roles.docker import engine
-from roles.drain import MarkFact, command, complain, leave, mark_again, say, serve_again
+from roles.drain import MarkFact, command, leave, mark_again, say, serve_again
 from roles.drain import reason as why_not
 from roles.lock import lock, lost, unlock
 from roles.nvidia import ConditionFact, install, prove
@@ -51,7 +51,7 @@ from steps.asking import ask
 from steps.options import Mistake
 from steps.packages import PackageStates
 from steps.platform import Platform, platform
-from steps.refusal import refuse
+from steps.refusal import complain, refuse
 from steps.shell import run
 
 __all__ = ["KINDS", "chosen", "is_wanted", "upgrade"]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable
 
+from fleet import names
 from steps.gpus import QUERY, uuids
 
 
 def question(site: str) -> str:
     """Shell that prints the node's GPUs and, for each running studio, its slot and the GPUs it sees."""
-    mine = f"--filter {shlex.quote(f'label=vibevoice.site={site}')} --filter label=vibevoice.project"
+    mine = names.studios_filter(site)
     # All at once: starting a process in a container takes longer than what it prints.
     return (
         f"{QUERY} | sed 's/^/gpu /'; "

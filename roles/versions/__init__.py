@@ -10,7 +10,7 @@ from pyinfra.api import deploy, operation
 from pyinfra.context import ctx_host
 
 from fleet import Gateway, Member, Node, Site
-from roles.lock.holder import me
+from fleet.operator import whoami
 from roles.studios import become, commands, current, declared, observe
 from roles.studios.spec import Studio
 from roles.versions import git, history
@@ -69,7 +69,7 @@ def _now(site: Site, before: tuple[Version, ...]) -> Version:
             projects[project.name] = last[project.name]
     commit, dirty = git.revision()
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return Version(0, at, me(_action).owner, commit, dirty, _action, projects)
+    return Version(0, at, whoami(), commit, dirty, _action, projects)
 
 
 def _plan_nodes(site: Site) -> None:

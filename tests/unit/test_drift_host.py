@@ -20,6 +20,7 @@ from roles.nvidia.condition import read as condition
 from roles.nvidia.plan import Plan
 from steps.files import Directory, File
 from steps.packages import PackageStates
+from steps.units import properties as unit_properties
 from tests.unit.drift_answers import parts
 from tests.unit.examples import example_site
 
@@ -114,7 +115,7 @@ UNITS = declared(running=RUNNING, enabled=ENABLED, files=tuple(File(path, "") fo
 
 
 def unit_rows(unit: str = "", drop_ins: tuple[str, ...] = (), **properties: Any) -> list[tuple[str, str]]:
-    states = units.read(parts(HOST)["units"])
+    states = unit_properties(parts(HOST)["units"])
     if unit:
         states[unit] = {**states[unit], **properties}
     rows = units.findings(HOST, UNITS, states, [*parts(HOST)["drop-ins"], *drop_ins])
