@@ -37,15 +37,16 @@ lab-info: venv  ## the lab as one JSON object, for scripts (make -s lab-info)
 test: check unit test-app test-door test-page test-lab  ## everything, the end-to-end run on the lab included
 
 check: venv venv-app venv-door  ## style and types
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/pyright && .venv/bin/pyright -p app \
-		&& .venv/bin/pyright -p tests/door
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . \
+		&& printf '%s\n' . app tests/door | xargs -P 2 -n 1 .venv/bin/pyright -p
 
 unit: venv venv-door test-packages  ## what needs no host
-	@$(PYTHON) -m pytest tests/unit
+	@$(PYTHON) -m pytest tests/unit -n 2 --dist loadfile
 
-test-app: venv-app  ## the studio's own tests
-	@PYTHONPATH=app OMP_NUM_THREADS=1 .venv-app/bin/python -m pytest tests/app -c tests/app/pytest.ini \
-		-n 2 --dist loadfile
+test-app: venv-app  ## the studio's own tests (THOROUGH=1: more of everything, fifty kills)
+	@PYTHONPATH=app VV_THOROUGH=$(THOROUGH) OMP_NUM_THREADS=1 .venv-app/bin/python -m pytest tests/app \
+		-c tests/app/pytest.ini -n 2 --dist loadfile --no-loadscope-reorder \
+		$(if $(THOROUGH),,-m "not thorough")
 
 test-gpu:  ## what only a GPU can show, on a machine that has one (fetches the CUDA build of torch)
 	@bin/venv-app cu130 && PYTHONPATH=app .venv-gpu/bin/python -m pytest tests/gpu -c tests/gpu/pytest.ini
@@ -54,14 +55,15 @@ test-door: venv-door  ## the door's own tests
 	@PYTHONPATH=app .venv-door/bin/python -m pytest tests/door -c tests/door/pytest.ini
 
 test-page: venv venv-app test-packages  ## the studio's page in a real browser
-	@$(PYTHON) -m pytest tests/page
+	@$(PYTHON) -m pytest tests/page -n 2 --dist loadfile
 
-test-lab: venv test-packages lab  ## the site, end to end and under attack, on the lab's hosts
-	@$(PYTHON) -m pytest tests/lab tests/faults -m "not fault or always" --junit-xml=$(REPORTS)/lab.xml
+test-lab: venv test-packages lab  ## the site, end to end and under attack, on the lab's hosts (THOROUGH=1: all)
+	@VV_PATIENCE=3 $(PYTHON) -m pytest tests/lab tests/faults --durations=25 --durations-min=5 \
+		-m "(not fault or always)$(if $(THOROUGH),, and not thorough)" --junit-xml=$(REPORTS)/lab.xml
 	@$(MAKE) --no-print-directory smoke
 
 test-faults: venv test-packages lab  ## every fault for real, under load, and a table of what it costs
-	@$(PYTHON) -m pytest tests/lab tests/faults -m fault --junit-xml=$(REPORTS)/faults.xml
+	@$(PYTHON) -m pytest tests/faults -m fault --junit-xml=$(REPORTS)/faults.xml
 
 test-long: venv test-packages lab  ## a job of 90 minutes through the gateway, and what memory it takes
 	@$(PYTHON) -m pytest tests/long -s --junit-xml=$(REPORTS)/long.xml
@@ -89,8 +91,8 @@ bench-engine: venv-app  ## what a frame of the engine costs, beside transformers
 knobs: venv  ## every knob of an inventory, with default and effect
 	@$(PYTHON) -m fleet --knobs
 
-known-hosts: venv  ## read the host keys of INVENTORY, to be compared and kept
-	@$(PYTHON) -m fleet.known_hosts $(INVENTORY)
+known-hosts: venv  ## read the host keys of INVENTORY, to be compared and kept (REPLACE=1: also changed ones)
+	@$(PYTHON) -m fleet.known_hosts $(INVENTORY) $(if $(REPLACE),--replace)
 
 weights-lock: venv  ## pin MODEL's files by checksum: make weights-lock INVENTORY=... MODEL=1.5b
 	@$(PYTHON) -m fleet.weights $(INVENTORY) $(MODEL)

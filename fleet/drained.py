@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from fleet.operator import whoami
 
 PATH = "/srv/vibevoice/drained"
+# Shell that prints the mark. A file without a word is a mark, too.
+LOOK = f"if [ -s {PATH} ]; then cat {PATH}; elif [ -e {PATH} ]; then echo '?'; fi"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def main() -> None:
     if changed and not arguments.replace:
         sys.exit(
             f"{near(site.known_hosts)}: the key of {listed(changed)} is not the one kept here. "
-            "If the host was installed anew, add --replace; if not, somebody may be in between."
+            "If the host was installed anew, add REPLACE=1 (--replace); if not, somebody may be in between."
         )
     site.known_hosts.write_text("".join(f"{key}\n" for keys in found.values() for key in keys))
     print(f"{near(site.known_hosts)} written. Compare the fingerprints before you deploy.")

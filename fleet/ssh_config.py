@@ -5,6 +5,7 @@ host keys are believed. pyinfra follows jump hosts only through such a file, and
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fleet import whole
 from fleet.knobs import Ssh
 from fleet.models import Member, Site
 
@@ -50,8 +51,7 @@ def write(site: Site) -> Path:
     path = site.state_dir / "ssh_config"
     text = render(site.members, site.known_hosts.resolve())
     if not path.exists() or path.read_text() != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        whole.write(path, text)
     return path
 
 

@@ -6,6 +6,7 @@ import secrets
 import tomllib
 from pathlib import Path
 
+from fleet import whole
 from lab.paths import SECRETS, SITE_SECRETS
 from lab.topology import LOGINS
 
@@ -65,9 +66,4 @@ def _write(path: Path, table: Table) -> None:
         f"[{group}]\n" + "".join(f'{name} = "{secret}"\n' for name, secret in names.items())
         for group, names in table.items()
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.new")
-    new.touch(mode=0o600)
-    new.chmod(0o600)
-    new.write_text("\n".join(sections))
-    new.replace(path)
+    whole.write(path, "\n".join(sections), mode=0o600)

@@ -9,12 +9,12 @@ over reboots and deploys, until ops/undrain.py.
 
 from pyinfra import host
 
-from roles.drain import chosen, drain
+from roles.drain import chosen, drain, within_limit
 from roles.lock import lock, unlock
 from steps.options import option
 
 site, member = host.data.site, host.data.member
-node = chosen(site, option("host"))
+node = within_limit(site, chosen(site, option("host")))
 
 lock(site, member, what=f"drain {node.host}")
 if host.name == node.host:

@@ -20,12 +20,12 @@ from roles.backup.config import GATEWAY, which
 from roles.backup.restore import gateway, jobs, listing, pick
 from roles.lock import lock, unlock
 from steps.barrier import everyone
-from steps.options import option
+from steps.options import flag, option
 
 site, member = host.data.site, host.data.member
 project = which(site, option("project"), one=True)
 kind = project or GATEWAY
-only_list, overwrite = option("list") == "1", option("overwrite") == "1"
+only_list, overwrite = flag("list"), flag("overwrite")
 on_gateway = "gateway" in host.groups
 here = member.host == site.project(project).node if project else on_gateway
 

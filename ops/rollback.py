@@ -14,16 +14,17 @@ from roles.lock import lock, unlock
 from roles.verify import verify
 from roles.versions import go_back, remember
 from steps.barrier import everyone
+from steps.options import Mistake, option
 
 site, member = host.data.site, host.data.member
 on_gateway = "gateway" in host.groups
-project, to = host.data.get("project"), host.data.get("to")
-if to is not None and not str(to).isdigit():
-    raise SystemExit(f"to={to}: give the number of a version (ops/status.py shows them).")
+project, to = option("project"), option("to")
+if to and not to.isdigit():
+    raise Mistake(f"to={to}: give the number of a version (ops/status.py shows them).")
 
 lock(site, member, what=f"rollback of {project or 'the site'}")
 everyone(name="Wait for the lock")
-go_back(site, member, project=project and str(project), number=None if to is None else int(to))
+go_back(site, member, project=project or None, number=int(to) if to else None)
 everyone(name="Wait for every studio")
 verify(site, member)
 if on_gateway:

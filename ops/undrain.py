@@ -9,7 +9,7 @@ are asked over HTTPS.
 
 from pyinfra import host
 
-from roles.drain import chosen, undrain
+from roles.drain import chosen, undrain, within_limit
 from roles.lock import lock, unlock
 from roles.verify import serves
 from steps.barrier import everyone
@@ -17,7 +17,7 @@ from steps.options import option
 
 site, member = host.data.site, host.data.member
 on_gateway = "gateway" in host.groups
-node = chosen(site, option("host"))
+node = within_limit(site, chosen(site, option("host")))
 
 lock(site, member, what=f"undrain {node.host}")
 if host.name == node.host:

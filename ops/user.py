@@ -10,16 +10,17 @@ sessions and keys end at once, their password stays.
 from pyinfra import host
 
 from roles.door.people import end, invite, show
+from steps.options import Mistake, option
 
 site = host.data.site
-user, do = host.data.get("user"), host.data.get("do") or "invite"
+user, do = option("user"), option("do") or "invite"
 on_gateway = "gateway" in host.groups
 
 if on_gateway and not user:
     show(name="Show the site's people")
 if on_gateway and user and do == "invite":
-    invite(name=f"Invite {user}", site=site, user=str(user))
+    invite(name=f"Invite {user}", site=site, user=user)
 if on_gateway and user and do == "end":
-    end(name=f"End {user}'s sessions and keys", site=site, user=str(user))
+    end(name=f"End {user}'s sessions and keys", site=site, user=user)
 if do not in ("invite", "end"):
-    raise SystemExit(f"do={do}: what shall become of {user}? Say do=invite or do=end.")
+    raise Mistake(f"do={do}: what shall become of {user}? Say do=invite or do=end.")

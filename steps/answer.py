@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from steps.commandline import end_with
+from steps.options import flag
 
 __all__ = ["Rows", "asks_for_json", "end_with", "first", "say", "table"]
 
@@ -25,7 +26,7 @@ Rows = Sequence[Sequence[str]]
 
 def asks_for_json() -> bool:
     """Whether the operator wants JSON (`--data json=1`)."""
-    return str(host.data.get("json") or "0") not in ("0", "false", "no")
+    return flag("json")
 
 
 def first() -> bool:

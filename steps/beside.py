@@ -110,7 +110,7 @@ def read(output: Iterable[str]) -> Around:
 
 
 @operation()
-def container_beside(spec: Container, serving: Serving, files: Sequence[File]):
+def container_beside(spec: Container, serving: Serving, files: Sequence[File], drain_s: int):
     """Have exactly this container running; another one serves until it does, and then ends in its own time.
 
     One that does not come up, or does not serve what the one before does, is removed, and fails the operation
@@ -120,6 +120,7 @@ def container_beside(spec: Container, serving: Serving, files: Sequence[File]):
         spec: has `SHARES_LABEL`, and listens accordingly.
         serving: what has to be seen of it.
         files: what it reads at its start.
+        drain_s: seconds that one that is replaced may take for what is open on it.
     """
     now = host.get_fact(AroundFact, container=spec.name)
     states = host.get_fact(FileStates, paths=tuple(file.dest for file in files))
@@ -143,14 +144,15 @@ def container_beside(spec: Container, serving: Serving, files: Sequence[File]):
         yield "; ".join(map(back_up, paths))
         yield write(changed)
     # A killed run may have left several that serve: a fresh one takes the place of all.
-    replacement = script(spec, serving, shares=now.shares or not now.status, paths=paths)
+    replacement = script(spec, serving, drain_s, shares=now.shares or not now.status, paths=paths)
     yield f"sh -c {shlex.quote(replacement)}"
 
 
-def script(spec: Container, serving: Serving, shares: bool, paths: Sequence[str] = ()) -> str:
+def script(spec: Container, serving: Serving, drain_s: int, shares: bool, paths: Sequence[str] = ()) -> str:
     """Shell that replaces a container.
 
     Args:
+        drain_s: seconds after which Docker kills the one that was replaced.
         shares: the one in place shares its ports; if not, it has to close them before the new one starts.
         paths: files of which there is a backup, to be put back where the new one does not come up.
     """
@@ -167,6 +169,7 @@ def script(spec: Container, serving: Serving, shares: bool, paths: Sequence[str]
         asks=[shlex.join(ask) for ask in serving.asks],
         questions=" ".join(str(number + 1) for number in range(len(serving.asks))),
         times=TIMES,
+        drain_s=drain_s,
         shares=shares,
         restore="; ".join(map(restore, paths)) or ":",
         backups=shlex.join(map(backup, paths)),

@@ -11,17 +11,22 @@ import sys
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def check(arguments: Sequence[str]) -> None:
-    """Stop with exit code 1 where the command line names an inventory or a limit that matches nothing."""
+    """Stop with exit code 1 where the command line names what there is not, or what nobody would do."""
     from pyinfra_cli.cli import cli  # pyinfra's own idea of its command line
 
     parameters = cli.make_context("pyinfra", list(arguments), resilient_parsing=True).params
     inventory = parameters.get("inventory") or ""
     if inventory.endswith(".py") and not Path(inventory).is_file():
         _refuse(f"{inventory}: no such inventory. There are: {_inventories()}.")
+    if parameters.get("dry") and parameters.get("yes"):
+        _refuse("--dry with -y shows nothing: pyinfra does not look for changes then. Leave -y out.")
+    _check_data(parameters.get("operations") or (), parameters.get("data") or ())
     if inventory.endswith(".py"):
         _check_limits(inventory, [*(parameters.get("limit") or ()), *(parameters.get("exclude") or ())])
 
@@ -73,13 +78,42 @@ def keep_tracebacks_for_bugs() -> None:
     """Let a host that fails while an operation looks at it be told of once, in words.
 
     pyinfra says which host and why, and ends the run; but it does so by an exception in the operation's
-    greenlet, which gevent prints with everything that led to it.
+    greenlet, which gevent prints with everything that led to it. A mistake of the operator is no place in a
+    file either.
     """
     import gevent
     from pyinfra.api.exceptions import PyinfraError
+    from pyinfra_cli.exceptions import WrappedError
+
+    from steps.options import Mistake
+
+    show = WrappedError.show
+
+    def in_words(self: WrappedError, file: IO[Any] | None = None) -> None:
+        if isinstance(self.exception, Mistake):
+            sys.stderr.write(f"\n{self.message}\n")
+        else:
+            show(self, file)
+
+    WrappedError.show = in_words
 
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, PyinfraError)
+
+
+def _check_data(operations: Iterable[str], data: Iterable[str]) -> None:
+    """Stop at a `--data` that none of our commands of this run knows."""
+    from steps.options import KEYS, PYINFRA_KEYS
+
+    ours = [name for name in KEYS if any(Path(one).resolve() == ROOT / name for one in operations)]
+    known = sorted({key for name in ours for key in KEYS[name]})
+    for one in data:
+        key, equals, _ = one.partition("=")
+        if not equals:
+            _refuse(f"--data {one}: say KEY=VALUE, such as host=gpu-1.")
+        if ours and key not in known and not key.startswith(PYINFRA_KEYS):
+            know = "knows" if len(ours) == 1 else "know"
+            _refuse(f"--data {one}: {' and '.join(ours)} {know} no {key}, only: {', '.join(known)}.")
 
 
 def _check_limits(inventory: str, limits: Iterable[str]) -> None:

@@ -72,10 +72,13 @@ class Traefik(Section):
         default=300, description="seconds for a request to arrive; bounds the longest upload"
     )
     idle_timeout_s: Count = Field(default=180, description="seconds an idle client connection is kept")
-    dial_timeout_s: Count = Field(default=5, description="seconds to connect to a node or a studio")
+    dial_timeout_s: Count = Field(default=5, description="seconds to connect to a node")
     grace_s: Seconds = Field(
-        default=10,
-        description="seconds that a replaced or stopped Traefik gives its open requests to end",
+        default=10, description="seconds that a stopped Traefik gives its open requests, as at a reboot"
+    )
+    drain_s: Seconds = Field(
+        default=600,
+        description="seconds that a replaced Traefik gives its open streams, while the new one serves",
     )
     health_interval_s: Count = Field(
         default=1, description="seconds between health checks of studios and nodes"

@@ -74,7 +74,7 @@ def _rows(people: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
             str(one["sessions"]),
             str(one["keys"]),
             # The door writes it down once an hour.
-            (one["last_login"] or "never")[:13].replace("T", " "),
+            one["last_login"][:13].replace("T", " ") + " h" if one["last_login"] else "never",
         )
 
 

@@ -20,7 +20,7 @@ from pyinfra.api import FactBase, FunctionCommand, deploy, operation
 from pyinfra.api.exceptions import NestedOperationError
 
 from fleet import Node, Site, names
-from fleet.drained import PATH, Mark, mine, read
+from fleet.drained import LOOK, PATH, Mark, mine, read
 from roles.studios import studios
 from steps.asking import ask
 from steps.files import File, write
@@ -36,8 +36,7 @@ class MarkFact(FactBase[Mark | None]):
     """The node's mark; None where it serves."""
 
     def command(self) -> str:
-        # A file without a word is a mark, too.
-        return f"if [ -s {PATH} ]; then cat {PATH}; elif [ -e {PATH} ]; then echo '?'; fi"
+        return LOOK
 
     @staticmethod
     def default() -> Mark | None:
@@ -54,10 +53,24 @@ def chosen(site: Site, name: str) -> Node:
         Mistake: there is none.
     """
     nodes = [node.host for node in site.nodes]
-    if name in nodes:
-        return site.node(name)
-    wrong = f"{name} is no node of {site.file.name}" if name else "Which node"
-    raise Mistake(f"{wrong}? Say --data host=… with one of: {', '.join(nodes)}.")
+    if name not in nodes:
+        wrong = f"{name} is no node of {site.file.name}." if name else "Which node?"
+        raise Mistake(f"{wrong} Say --data host=… with one of: {', '.join(nodes)}.")
+    return site.node(name)
+
+
+def within_limit(site: Site, node: Node) -> Node:
+    """The node itself.
+
+    Raises:
+        Mistake: this run is limited to others, and would end well without having touched it.
+    """
+    if node.host not in [one.name for one in state.inventory.get_active_hosts()]:
+        raise Mistake(
+            f"{node.host} is not in --limit, so nothing would be done to it. "
+            f"Say --limit {site.gateway.host} --limit {node.host}, or leave --limit out."
+        )
+    return node
 
 
 @deploy("Drain")

@@ -126,11 +126,11 @@ def _running(site: Site, member: Member, plan: Plan | None) -> tuple[str, ...]:
 
 def _watched(site: Site, member: Member) -> list[File]:
     if isinstance(member, Gateway):
-        parts = {"site": gateway.shared(site), "routes": routes.file(site)}
+        before, parts = [], {"site": gateway.shared(site), "routes": routes.file(site)}
     else:
-        parts = {"node": node_proxy.shared()}
+        before, parts = [node_proxy.again()], {"node": node_proxy.shared()}
     markers = [marker(part, [file], routes.DIRECTORY) for part, file in parts.items()]
-    return [*parts.values(), *markers]
+    return [*before, *parts.values(), *markers]
 
 
 def _sources(site: Site, here: Platform, plan: Plan | None) -> list[Source]:

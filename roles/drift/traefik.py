@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -22,15 +22,21 @@ ROUTER, SERVICE = "traefik.http.routers.", "traefik.http.services."
 
 @dataclass(frozen=True)
 class Table:
-    """What is routed: routers and services by `name@provider`, each as one line of words."""
+    """What is routed: routers and services by `name@provider`, each as one line of words.
+
+    Args:
+        points: the middlewares that each entry point brings along.
+    """
 
     routers: Mapping[str, str]
     services: Mapping[str, str]
+    points: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def of_files(files: Iterable[File], static: str) -> Table:
     """The table of dynamic files; `static`: traefik.yml, whose entry points bring middlewares along."""
-    points = yaml.safe_load(static)["entryPoints"]
+    declared = yaml.safe_load(static)["entryPoints"]
+    points = {name: (point.get("http") or {}).get("middlewares") or [] for name, point in declared.items()}
     routers, services = {}, {}
     for file in files:
         http = (yaml.safe_load(file.data) or {}).get("http") or {}
@@ -39,32 +45,34 @@ def of_files(files: Iterable[File], static: str) -> Table:
                 router["rule"],
                 router["entryPoints"],
                 [
-                    *(one for point in router["entryPoints"] for one in _of_point(points.get(point))),
+                    *(one for point in router["entryPoints"] for one in points.get(point, [])),
                     *(_qualified(one, "file") for one in router.get("middlewares", [])),
                 ],
                 router["service"],
             )
         for name, service in (http.get("services") or {}).items():
             services[f"{name}@file"] = _service(service)
-    return Table(routers, services)
+    return Table(routers, services, points)
 
 
-def of_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """The routers of a container's labels."""
+def of_labels(labels: Mapping[str, str], points: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The routers of a container's labels. `points`: the middlewares that entry points bring along."""
     found: dict[str, dict[str, str]] = {}
     for key, value in labels.items():
         if key.startswith(ROUTER):
             name, _, what = key.removeprefix(ROUTER).partition(".")
             found.setdefault(name, {})[what] = value
-    return {
-        f"{name}@docker": _router(
-            router.get("rule", ""),
-            router.get("entrypoints", "").split(","),
-            [_qualified(one, "docker") for one in router.get("middlewares", "").split(",") if one],
-            router.get("service", ""),
+    routers = {}
+    for name, router in found.items():
+        entered = router.get("entrypoints", "").split(",")
+        middlewares = [
+            *(one for point in entered for one in points.get(point, [])),
+            *(_qualified(one, "docker") for one in router.get("middlewares", "").split(",") if one),
+        ]
+        routers[f"{name}@docker"] = _router(
+            router.get("rule", ""), entered, middlewares, router.get("service", "")
         )
-        for name, router in found.items()
-    }
+    return routers
 
 
 def live(routers: Sequence[str], services: Sequence[str]) -> Table | None:
@@ -107,7 +115,7 @@ def findings(
     possible, certain = dict(files.routers), set(files.routers)
     for one in containers:
         holder = live.get(one.holder)
-        own = of_labels(of_arguments(one.arguments, {}).labels)
+        own = of_labels(of_arguments(one.arguments, {}).labels, files.points)
         possible |= own
         if holder is not None and holder.serves:
             certain |= own.keys()
@@ -143,10 +151,6 @@ def _service(service: Mapping[str, Any]) -> str:
     if failover := service.get("failover"):
         return f"{failover['service']}, else {failover['fallback']}"
     return "another kind of service"
-
-
-def _of_point(point: Mapping[str, Any] | None) -> list[str]:
-    return ((point or {}).get("http") or {}).get("middlewares") or []
 
 
 def _qualified(name: str, provider: str) -> str:

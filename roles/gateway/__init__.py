@@ -33,6 +33,7 @@ def gateway(site: Site, member: Gateway) -> None:
         spec=traefik(site, static),
         serving=serving(site),
         files=_below(config.DIRECTORY, static),
+        drain_s=site.traefik.drain_s,
     )
     dynamic(
         name="Configure what all projects share",
@@ -99,8 +100,6 @@ def traefik(site: Site, files: Sequence[File]) -> Container:
     """Traefik, on the public addresses; root without any right but to bind low ports."""
     # For a while an old one and its successor share the certificates. Each has read them at its start; who
     # orders one writes them, and the old one looks for something to order only once a day.
-    # Docker kills what still runs after its own timeout, so that one is the longer.
-    stop_timeout = str(site.traefik.grace_s + 10)
     return Container(
         name=names.TRAEFIK,
         image=site.images.traefik,
@@ -112,7 +111,7 @@ def traefik(site: Site, files: Sequence[File]) -> Container:
         ],
         labels={"vibevoice.site": site.name, SHARES_LABEL: "yes"},
         env=GARBAGE | {f"{name}_FILE": f"{ACME_SECRETS}/{name}" for name in site.acme.dns_env},
-        options=[*HARDENED, "--cap-add", "NET_BIND_SERVICE", "--stop-timeout", stop_timeout],
+        options=[*HARDENED, "--cap-add", "NET_BIND_SERVICE", "--stop-timeout", str(site.traefik.grace_s)],
         also=_hashes(files, config.DIRECTORY),
     )
 

@@ -75,7 +75,7 @@ def static(site: Site, where: Layout) -> str:
         read_timeout_s=knobs.read_timeout_s,
         idle_timeout_s=knobs.idle_timeout_s,
         dial_timeout_s=knobs.dial_timeout_s,
-        grace_s=knobs.grace_s,
+        drain_s=knobs.drain_s,
         throttle_ms=knobs.throttle_ms,
     )
 

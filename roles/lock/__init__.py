@@ -21,6 +21,7 @@ from pyinfra.api.state import BaseStateCallback
 from fleet import Member, Site
 from roles.lock.connection import Broken, Grip, Taken
 from roles.lock.holder import LOOK, PATH, Holder, clock, hold, me, read, refusal
+from steps.options import flag
 from steps.refusal import refuse
 
 __all__ = ["LOOK", "PATH", "Holder", "clock", "lock", "lost", "read", "unlock"]
@@ -38,7 +39,7 @@ def lock(site: Site, member: Member, what: str = "deploy") -> None:
     Args:
         what: the run does, for whoever is refused.
     """
-    take(name="Take the site's lock", site=site, what=what, force=bool(host.data.get("break_lock")))
+    take(name="Take the site's lock", site=site, what=what, force=flag("break_lock"))
 
 
 @deploy("Lock")

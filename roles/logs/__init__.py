@@ -27,7 +27,7 @@ def logs(site: Site, member: Member, wish: Wish) -> None:
     """Show the lines that are wished for; the run ends with 1 where a host could not be asked."""
     if member.host in wish.hosts:
         look(name="Read the logs", site=site, wish=wish)
-    show(name="Show them", wish=wish)
+    show(name="Show them", site=site, wish=wish)
 
 
 @operation()
@@ -43,12 +43,12 @@ def look(site: Site, wish: Wish):
 
 
 @operation()
-def show(wish: Wish):
+def show(site: Site, wish: Wish):
     """Print all of it, once."""
     if not state.is_executing or not first():
         return
     shown, more = merge(_lines.values(), wish.lines)
-    words = [line.words for line in shown] or ["There is no such line."]
+    words = [line.words for line in shown] or [nothing(site, wish)]
     notes = [f"{name} is not among them: {why}." for name, why in _silent.items()]
     if more:
         notes.append(f"The newest {wish.lines} lines; more by --data lines=N, others by --data since=30m.")
@@ -56,6 +56,13 @@ def show(wish: Wish):
     say(["\n".join(words), *notes], answer)
     end_with(1 if _silent else 0)
     yield from ()
+
+
+def nothing(site: Site, wish: Wish) -> str:
+    """That there is no line, and where there may be one: a project's studios are on one host alone."""
+    home = next((one.node for one in site.projects if one.name == wish.project), None)
+    elsewhere = f" {wish.project} is on {home}." if home and home not in wish.hosts else ""
+    return f"There is no such line.{elsewhere}"
 
 
 def script(site: Site, wish: Wish) -> str:

@@ -22,8 +22,8 @@ TMPFILES = "/etc/tmpfiles.d/vibevoice-docker-proxy.conf"
 @deploy("Node proxy")
 def node_proxy(site: Site, member: Node) -> None:
     """Run the Docker filter and Traefik; a changed Traefik starts beside the old one."""
-    *of_the_filter, static = files(site, member)
-    place(name="Configure the Docker filter", files=of_the_filter)
+    *first, static = files(site, member)
+    place(name="Configure the Docker filter, and what is asked again", files=[*first, again()])
     run(
         name="Make the folders of the filtered socket",
         commands=[f"systemd-tmpfiles --create {TMPFILES} && mkdir -p {config.DIRECTORY}/dynamic"],
@@ -35,6 +35,7 @@ def node_proxy(site: Site, member: Node) -> None:
         spec=traefik(site, member),
         serving=serving(site, member, config.layout(site, member)),
         files=[static],
+        drain_s=site.traefik.drain_s,
     )
     dynamic(
         name="Configure ping, status and metrics",
@@ -52,6 +53,11 @@ def files(site: Site, member: Node) -> list[File]:
         File(f"{config.DOCKER_PROXY}/haproxy.cfg", config.haproxy()),
         File(f"{config.DIRECTORY}/traefik.yml", config.static(site, config.layout(site, member))),
     ]
+
+
+def again() -> File:
+    """What Traefik's static configuration refers to; it watches the folder, so this may change under it."""
+    return File(f"{config.DIRECTORY}/dynamic/again.yml", config.again())
 
 
 def shared() -> File:
@@ -93,7 +99,7 @@ def traefik(site: Site, member: Node) -> Container:
             f"{config.SOCKET_DIRECTORY}:{config.SOCKET_DIRECTORY}:ro",
         ],
         labels={"vibevoice.site": site.name, SHARES_LABEL: "yes"},
-        options=[*HARDENED, "--user", f"{USER}:{USER}", "--stop-timeout", str(site.traefik.grace_s + 10)],
+        options=[*HARDENED, "--user", f"{USER}:{USER}", "--stop-timeout", str(site.traefik.grace_s)],
         also=[_digest(config.static(site, config.layout(site, member)))],
     )
 

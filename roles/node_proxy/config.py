@@ -50,8 +50,7 @@ def static(site: Site, where: Layout) -> str:
         log_level=knobs.log_level,
         read_timeout_s=knobs.read_timeout_s,
         idle_timeout_s=knobs.idle_timeout_s,
-        dial_timeout_s=knobs.dial_timeout_s,
-        grace_s=knobs.grace_s,
+        drain_s=knobs.drain_s,
         throttle_ms=knobs.throttle_ms,
     )
 
@@ -59,6 +58,11 @@ def static(site: Site, where: Layout) -> str:
 def dynamic() -> str:
     """dynamic/node.yml: ping, status and metrics."""
     return render("traefik/node/node.yml")
+
+
+def again() -> str:
+    """dynamic/again.yml: what the static configuration refers to, so it lies there before Traefik starts."""
+    return render("traefik/node/again.yml")
 
 
 def haproxy(socket: str = SOCKET, engine: str = f"{RUN}/vibevoice/docker.sock") -> str:

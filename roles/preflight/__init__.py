@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pyinfra import host, inventory, state
 from pyinfra.api import deploy, operation
+from pyinfra.api.exceptions import ConnectError
 
 from fleet import Member, Node, Site
 from roles.docker.engine import from_vendor
@@ -17,6 +18,8 @@ from roles.nvidia.plan import driver_source, toolkit_source
 from roles.preflight import report
 from roles.preflight.facts import parse
 from roles.preflight.judge import Finding, judge, left_behind
+from roles.versions import git, versions
+from roles.versions.history import Damaged
 from steps.files import TEMPLATES
 from steps.platform import Platform, platform
 from steps.refusal import refuse
@@ -81,12 +84,29 @@ def verdict(site: Site, member: Member):
         return
     if site.name not in _shown:
         _shown.add(site.name)
+        _findings.setdefault(site.gateway.host, []).extend(taken_back(site))
         report.write(site.state_dir / "preflight.json", _findings)
         report.show(_findings)
     mine = _findings.get(host.name, [])
     if report.failed(mine):
         errors = [f for f in mine if f.severity == "error"]
         yield refuse("\n".join(f"{f.what}. {f.remedy}" for f in errors))
+
+
+def taken_back(site: Site) -> list[Finding]:
+    """That this checkout lacks what the site was last deployed from; nothing where nobody can tell."""
+    if report.failed(_findings.get(site.gateway.host, [])):
+        return []
+    try:
+        past = versions(site)
+    except (Damaged, ConnectError):
+        return []
+    if not past or not git.lacks(past[-1].revision):
+        return []
+    last = past[-1]
+    what = f"the site runs revision {last.revision} ({last.at}, by {last.who}); this checkout lacks it"
+    remedy = "Stop and git pull, unless you mean to take back what that revision changed."
+    return [Finding("warning", site.gateway.host, what, remedy)]
 
 
 def _judge(

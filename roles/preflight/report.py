@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from fleet import whole
 from roles.preflight.judge import Finding
 
 COLOURS = {"error": "red", "warning": "yellow"}
@@ -25,10 +26,7 @@ def write(path: Path, hosts: Mapping[str, Sequence[Finding]]) -> None:
             for host, findings in sorted(hosts.items())
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_suffix(".new")
-    new.write_text(json.dumps(report, indent=2) + "\n")
-    new.replace(path)
+    whole.write(path, json.dumps(report, indent=2) + "\n")
 
 
 def show(hosts: Mapping[str, Sequence[Finding]], console: Console | None = None) -> None:

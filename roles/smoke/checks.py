@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -36,27 +36,35 @@ class Check:
     wrong: str = ""
 
 
-def run(site: Site, keys: Mapping[str, str]) -> list[Check]:
+def run(site: Site, keys: Mapping[str, str], drained: Collection[str] = ()) -> list[Check]:
     """All checks, at once; in the order in which a visitor would notice.
 
     Args:
         keys: made by the door for this question, by project.
+        drained: nodes whose projects shall wait.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        asked = [(what, where, pool.submit(question)) for what, where, question in _questions(site, keys)]
+        asked = [
+            (what, where, pool.submit(question)) for what, where, question in _questions(site, keys, drained)
+        ]
         return [Check(what, where, answer.result()) for what, where, answer in asked]
 
 
 Question = Callable[[], str]
 
 
-def _questions(site: Site, keys: Mapping[str, str]) -> Iterator[tuple[str, str, Question]]:
+def _questions(
+    site: Site, keys: Mapping[str, str], drained: Collection[str]
+) -> Iterator[tuple[str, str, Question]]:
     yield "certificate", site.domain, lambda: _certificate(site)
     yield "http is sent to https", site.domain, lambda: _polite(_redirect, site)
     yield "what is not declared is not found", site.domain, lambda: _polite(_not_declared, site)
     for project in site.projects:
         key = keys.get(project.name, "none")
-        yield "ready", project.name, lambda p=project, k=key: _ready(site, p, k)
+        if project.node in drained:
+            yield "waits", project.name, lambda p=project, k=key: _waits(site, p, k)
+        else:
+            yield "ready", project.name, lambda p=project, k=key: _ready(site, p, k)
         yield "a browser without login", project.name, lambda p=project: _polite(_browser, site, p)
         yield "a program without login", project.name, lambda p=project: _polite(_program, site, p)
         yield "waiting page", project.name, lambda p=project: _polite(_waiting, site, p)
@@ -78,6 +86,14 @@ def _certificate(site: Site) -> str:
 def _ready(site: Site, project: Project, key: str) -> str:
     wrong = https.wait(site, project, key, deadline=time.monotonic())
     return wrong.words if wrong else ""
+
+
+def _waits(site: Site, project: Project, key: str) -> str:
+    """Of a project whose node is drained."""
+    found = https.status(site, project, key)
+    if isinstance(found, https.Wrong):
+        return found.words
+    return "" if found == 503 else f"its node is drained, and it answers {found}"
 
 
 def _polite(question: Callable[..., str], site: Site, *arguments: Project) -> str:

@@ -12,7 +12,8 @@ from fleet import Member, Site, drained, outside
 from fleet.outside import Certificate
 from roles.lock import LOOK
 from roles.status.facts import GPU_FIELDS, Seen, parse
-from roles.status.report import report, tables
+from roles.status.report import report
+from roles.status.tables import tables
 from roles.studios.spec import PORT
 from roles.versions.history import PATH as VERSIONS
 from roles.watch import ALARMS

@@ -15,6 +15,7 @@ from roles.studios.observe import Observed, Studios
 from roles.studios.plan import Plan, assigned, plan
 from roles.studios.rolling import Stopped, turn
 from roles.studios.spec import Studio, studio
+from steps.options import option
 from steps.refusal import refuse
 from steps.shell import Output, Succeeds
 
@@ -29,8 +30,8 @@ def studios(site: Site, member: Node) -> None:
     """Have the declared studios running; those that need no change are not touched."""
     fetch(name="Have the studios' image", site=site, node=member)
     converge(name="Run one studio on each GPU", site=site, node=member)
-    if project := host.data.get("purge_data"):
-        purge(name="Delete a removed project's data", site=site, project=str(project))
+    if project := option("purge_data"):
+        purge(name="Delete a removed project's data", site=site, project=project)
 
 
 def observe(site: Site) -> Observed:
@@ -154,21 +155,26 @@ def _fill(todo: Plan) -> Iterator[str]:
 
 def _roll(site: Site, todo: Plan) -> Iterator[str | FunctionCommand]:
     """Have one studio after the other replaced; the first failure, here or elsewhere, is the last one."""
-    for replacement in todo.replace:
-        if reason := lost():
-            yield refuse(reason)
-            return
-        try:
-            with turn(host.name, site.studio.nodes_at_once):
-                yield commands.hand_over(replacement)
-        except Stopped as stopped:
-            yield refuse(
-                f"{replacement.old.name} was not replaced, because a new studio on {stopped} did not become "
-                "ready. It goes on running as it is. Repair that studio, then deploy again."
-            )
-            return
-    if todo.replace:
-        yield commands.wait_until_gone([replacement.old.name for replacement in todo.replace])
+    if not todo.replace:
+        return
+    old, new = zip(*((replacement.old.name, replacement.new) for replacement in todo.replace), strict=True)
+    try:
+        with turn(host.name, site.studio.nodes_at_once):
+            # To start takes the longer part of an exchange, and costs nobody anything.
+            yield commands.stand_beside(new)
+            for done, name in enumerate(old):
+                if reason := lost():
+                    yield commands.drop(new[done:])
+                    yield refuse(reason)
+                    return
+                yield commands.hand_over(name, new[done], new[done + 1 :])
+    except Stopped as stopped:
+        yield refuse(
+            f"{', '.join(old)}: not replaced, because a new studio on {stopped} did not become ready. What "
+            "runs here goes on as it is. Repair that studio, then deploy again."
+        )
+        return
+    yield commands.wait_until_gone(old)
 
 
 @operation()

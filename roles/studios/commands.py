@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from fleet import names
-from roles.studios.plan import Replacement
 from roles.studios.spec import PORT, USER, Studio
 from steps.files import render
 
@@ -61,13 +60,32 @@ def start(studio: Studio) -> str:
     return f"docker start {shlex.quote(studio.name)} >/dev/null"
 
 
-def hand_over(replacement: Replacement) -> str:
-    """Have one studio take another's place; the other one is on its way out when this ends."""
+def stand_beside(studios: Sequence[Studio]) -> str:
+    """Start studios beside those whose place they are to take; none stays if one cannot be started."""
+    script = render(
+        "studios/stand_beside.sh", studios={shlex.quote(studio.name): _make(studio) for studio in studios}
+    )
+    return f"sh -c {shlex.quote(script)}"
+
+
+def drop(studios: Iterable[Studio]) -> str:
+    """Remove studios that stand beside those whose place they did not take."""
+    return f"docker rm -f {shlex.join(studio.name for studio in studios)} >/dev/null"
+
+
+def hand_over(old: str, new: Studio, later: Sequence[Studio]) -> str:
+    """Have one studio take another's place; the other one is on its way out when this ends.
+
+    Args:
+        old: the container that has the GPU.
+        new: stands beside it.
+        later: the others that stand beside theirs and whose turn comes after; a failure ends them too.
+    """
     script = render(
         "studios/hand_over.sh",
-        old=shlex.quote(replacement.old.name),
-        new=shlex.quote(replacement.new.name),
-        create=_make(replacement.new),
+        old=shlex.quote(old),
+        new=shlex.quote(new.name),
+        later=shlex.join(studio.name for studio in later),
         seconds=READY_WITHIN_S,
         routed_seconds=ROUTED_WITHIN_S,
         deaf_seconds=LENT_WITHIN_S,

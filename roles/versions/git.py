@@ -17,6 +17,24 @@ def revision(folder: Path = REPO) -> tuple[str, bool]:
         return "", False
 
 
+def lacks(commit: str, folder: Path = REPO) -> bool:
+    """Whether the files here are without that commit: it is not known, or of another branch.
+
+    False where nobody can tell: there is no git, or no history but the last commit (a shallow clone).
+    """
+    try:
+        if not commit or _git(folder, "rev-parse", "--is-shallow-repository") == "true":
+            return False
+        _git(folder, "rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    try:
+        _git(folder, "merge-base", "--is-ancestor", commit, "HEAD")
+    except subprocess.CalledProcessError:
+        return True
+    return False
+
+
 def _git(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=30

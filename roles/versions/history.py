@@ -151,8 +151,8 @@ def returned(now: Version, then: Version, project: str | None) -> dict[str, Stud
         here, there = now.projects[name].node, then.projects[name].node
         if here != there:
             raise NoSuchVersion(
-                f"Version {then.n} had {name} on {there}; its jobs are on {here} now. Move it first "
-                "(ops/move.py), or deploy the revision of then."
+                f"Version {then.n} had {name} on {there}; its jobs are on {here} now. Name a version from "
+                "after the move (--data to=N; ops/status.py shows them), or move it back first (ops/move.py)."
             )
     return {
         name: then.projects[name] if name in back and name in then.projects else studios

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra.api import deploy
 
 from fleet import Node, Site
+from roles.studios.spec import PORT
 from steps.files import TEMPLATES, File, place, render
 from steps.units import units
 
@@ -27,6 +28,6 @@ def files(site: Site) -> list[File]:
         File(SCRIPT, (TEMPLATES / "watch" / "watch.sh").read_text(), mode="755"),
         File(
             f"/etc/systemd/system/{UNIT}",
-            render("watch/vibevoice-watch.service", reserve=site.studio.disk_reserve),
+            render("watch/vibevoice-watch.service", reserve=site.studio.disk_reserve, port=PORT),
         ),
     ]

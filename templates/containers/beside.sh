@@ -85,15 +85,25 @@ close_old() {
             n=$((n + 1))
             sleep 0.02
         done
+        end_unused "$process"
     done
 }
 
-# Removes them once they have ended; Docker kills what outlives its grace.
+# Traefik reads the first bytes of a connection before its server gets it, and the server of one that ends gets
+# none any more: what is asked on a connection that nobody has spoken on yet, as proxies and browsers keep in
+# reserve, would wait for good. Its other end is told that it is gone, and makes a new one.
+end_unused() {
+    ss -HtnpiO state established | grep "pid=$1," | grep -v bytes_received: | while read -r _ _ here there _; do
+        case " $ports " in *" ${here##*:} "*) ss -HKtn src "$here" dst "$there" >/dev/null 2>&1 ;; esac
+    done
+}
+
+# Removes them once they have ended. Their own stop timeout is that of a reboot, which waits for nobody's stream.
 remove_old() {
     for one in $ends; do
         systemctl is-active --quiet "vibevoice-retire-$one" || systemd-run --quiet --collect \
             --unit "vibevoice-retire-$one" --description "Let $name finish its open requests" \
-            sh -c "while docker inspect $one >/dev/null 2>&1; do docker stop $one && docker rm $one || sleep 2; done"
+            sh -c "while docker inspect $one >/dev/null 2>&1; do docker stop --time {{ drain_s }} $one && docker rm $one || sleep 2; done"
     done
 }
 

@@ -1,13 +1,14 @@
 # One studio takes another's place on its GPU. Both run for a moment: the new one takes jobs and answers before
-# it gets the GPU, and the old one goes only when the new one has spoken. Whatever fails, the old one goes on.
+# it gets the GPU, and the old one goes only when the new one has spoken. Whatever fails, the old one goes on,
+# and so do those whose turn would have come after.
 {% include "studios/asking.sh" %}
 
-old={{ old }} new={{ new }} lent=
+old={{ old }} new={{ new }} later="{{ later }}" lent=
 
 runs() { [ "$(docker inspect --format {{ "'{{.State.Running}}'" }} "$1" 2>/dev/null)" = true ]; }
 
 undo() {
-    docker rm -f "$new" >/dev/null
+    docker rm -f "$new" $later >/dev/null
     if [ -z "$lent" ]; then
         echo "$old goes on as it was." >&2
         return
@@ -21,13 +22,6 @@ undo() {
 
 # A deploy that dies must not leave this halfway: it goes on alone, to its end.
 trap '' HUP PIPE
-case $(docker inspect --type container --format {{ "'{{.RestartCount}}'" }} "$new" 2>/dev/null) in
-0) ;; # from a deploy that was cut off
-'') {{ create }} >/dev/null || exit 1 ;;
-*) docker rm -f "$new" >/dev/null && {{ create }} >/dev/null || exit 1 ;;
-esac
-docker start "$new" >/dev/null || { undo; exit 1; }
-
 # What is new is tried with nothing at stake: it imports, answers, is found.
 most_restarts=1
 within {{ seconds }} "is not up after {{ seconds }} s" stands "$new"

@@ -1,18 +1,20 @@
 #!/bin/sh
 # What nobody else on a GPU host looks after:
-# - a studio whose web process stands still. Docker calls it unhealthy and never restarts it for that;
+# - a studio whose web process stands still. Docker calls it unhealthy and never restarts it for that. A host that is
+#   short of CPU may be what is too slow, and a start more would only make it slower: so it is asked once more here;
 # - a studio whose GPU is gone. Its engine dies again and again, and Docker starts the container for ever; where
 #   the container cannot even start, Docker never tries again, not even once the GPU is back;
 # - a disk so full that jobs wait.
 # The last two are alarms: a file each in $ALARMS, for ops/status.py, and a line of priority alert in the journal.
 # They go as they came.
 #
-# RESERVE: bytes of disk below which studios let jobs wait. ONCE: look once, for tests.
+# RESERVE: bytes of disk below which studios let jobs wait. PORT: where studios answer. ONCE: looks, for tests.
 ALARMS=${ALARMS:-/srv/vibevoice/alarms}
 PROJECTS=${PROJECTS:-/srv/vibevoice/projects}
 DRAINED=${DRAINED:-/srv/vibevoice/drained}
-RESERVE=${RESERVE:?}
+RESERVE=${RESERVE:?} PORT=${PORT:?}
 LOOK_S=5
+ANSWER_WITHIN_S=10
 # Asking the driver and the disk costs more than asking Docker.
 SLOW_LOOKS=3
 
@@ -34,10 +36,10 @@ settle() { # name
     logger -t vibevoice-watch -p daemon.notice "alarm $1 is over"
 }
 
-# One line for each studio: name, state, health, project and slot, GPU's UUID.
+# One line for each studio: name, state, health, project and slot, GPU's UUID, address while it runs.
 studios() {
     docker ps -aq --filter label=vibevoice.project | xargs -r docker inspect --format \
-        '{{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{index .Config.Labels "vibevoice.project"}}/{{index .Config.Labels "vibevoice.slot"}} {{range .HostConfig.DeviceRequests}}{{range .DeviceIDs}}{{.}}{{end}}{{end}}' |
+        '{{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{index .Config.Labels "vibevoice.project"}}/{{index .Config.Labels "vibevoice.slot"}} {{range .HostConfig.DeviceRequests}}{{range .DeviceIDs}}{{.}}{{end}}{{end}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' |
         sed 's,^/,,; s,nvidia.com/gpu=,,'
 }
 
@@ -47,9 +49,10 @@ is_rolled() { # project/slot
 }
 
 exchange_hung() {
-    echo "$found" | while read -r name state health slot uuid; do
+    echo "$found" | while read -r name state health slot uuid address; do
         [ "$state $health" = "running unhealthy" ] || continue
         ! is_rolled "$slot" || continue
+        ! curl -fs -o /dev/null --max-time $ANSWER_WITHIN_S "http://$address:$PORT/health/live" || continue
         say "$name does not answer its health check; its last answers:" \
             "$(docker inspect --format '{{range .State.Health.Log}}{{.ExitCode}} {{end}}' "$name"). Restarting it"
         # It does not listen, so it gets no time to.
@@ -90,7 +93,7 @@ watch_gpus() {
 
 gone() { # uuid
     again="$again $1"
-    echo "$found" | while read -r name state health slot uuid; do
+    echo "$found" | while read -r name state health slot uuid address; do
         [ "$uuid" = "$1" ] || continue
         raise "gpu-$1" "$1 is gone, the GPU of $name." \
             "Its jobs go on at the project's other GPUs, or wait. See dmesg | grep -i xid; reseat or replace the card. The studio starts by itself once nvidia-smi lists it."
@@ -102,7 +105,7 @@ gone() { # uuid
 
 returned() { # uuid
     [ -e "$ALARMS/gpu-$1" ] || return 0
-    echo "$found" | while read -r name state health slot uuid; do
+    echo "$found" | while read -r name state health slot uuid address; do
         [ "$uuid" = "$1" ] || continue
         case $state in exited | created) ;; *) continue ;; esac
         say "$1 is back: starting $name"

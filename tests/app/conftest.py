@@ -6,17 +6,40 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 # Before anything imports gradio or transformers: tests talk to nobody.
 os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 from checkpoints import checkpoint, lively
-from running import Process, Running, Stopped, free_ports, wait_for
+from running import THOROUGH, Process, Running, Stopped, free_ports, wait_for
 from vibevoice.jobs.store import Store
 from vibevoice.settings import Settings
 
 __all__ = ["checkpoint", "lively"]
+
+# How long a machine with others to serve takes for an example says nothing of the example. Two runs on one
+# commit try the same ones: new examples are for THOROUGH=1.
+hypothesis.settings.register_profile(
+    "shared",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=not THOROUGH,
+)
+hypothesis.settings.load_profile("shared")
+
+# Minutes each, of few tests. They come first: left to the end, one worker would do the last of them alone.
+LONGEST = (
+    "test_stop", "test_lend", "test_runner_faults", "test_scheduler", "test_kills", "test_idle",
+    "test_runner", "test_runner_cuts", "test_engine", "test_engine_faults", "test_sleep", "test_equality",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 @pytest.fixture(scope="session")

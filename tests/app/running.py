@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,8 @@ from vibevoice.studio import Studio
 from vibevoice.ui.page import mount
 
 PATIENCE_S = 120
+# `make test-app THOROUGH=1`: more of the same, for whoever has the time.
+THOROUGH = os.environ.get("VV_THOROUGH") == "1"
 APP = Path(__file__).parents[2] / "app"
 
 
@@ -197,3 +200,12 @@ class Process:
         """Its standard error so far."""
         # Where it writes next is not moved.
         return os.pread(self._errors.fileno(), 2**24, 0).decode(errors="replace")
+
+
+def switches() -> int:
+    """How often threads of this process have gone to sleep so far."""
+    total = 0
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            total += int((task / "status").read_text().split("\nvoluntary_ctxt_switches:")[1].split()[0])
+    return total

@@ -28,6 +28,7 @@ from vibevoice.engine import (
     Stream,
     Suspended,
 )
+from vibevoice.engine.cores import NICE
 from vibevoice.script import Turn
 
 
@@ -67,6 +68,17 @@ def test_the_web_process_does_without_torch() -> None:
         check=True,
     )
     assert run.stdout == "\n"
+
+
+def test_on_the_cpu_others_go_first(engine: Engine) -> None:
+    """Whether the kernel schedules processes or sessions."""
+    assert engine.pid is not None
+    process = Path("/proc", str(engine.pid))
+    assert {os.getpriority(os.PRIO_PROCESS, int(thread.name)) for thread in process.glob("task/*")} == {NICE}
+    assert os.getsid(engine.pid) == engine.pid
+    autogroup = process / "autogroup"
+    assert not autogroup.exists() or autogroup.read_text().endswith(f"nice {NICE}\n")
+    assert os.getpriority(os.PRIO_PROCESS, 0) == 0
 
 
 def test_nothing_is_taken_before_the_model_is_loaded(setup: Setup) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import httpx
+import pytest
 from running import Process, children, engine_of, memory, wait_for
 
 SPEECH = {"model": "vibevoice", "input": "Speaker 1: Good morning.", "response_format": "wav"}
@@ -27,6 +28,7 @@ def test_an_idle_engine_ends_and_its_memory_is_free(start: Callable[..., Process
         assert memory(studio.process.pid) < held + 100 * 2**20
 
 
+@pytest.mark.thorough
 def test_page_and_api_stay_while_the_engine_sleeps(start: Callable[..., Process]) -> None:
     with start(idle_s=0.5) as studio:
         asleep(studio)
@@ -55,6 +57,7 @@ def test_a_job_wakes_it_and_whoever_watches_sees_what_happens(start: Callable[..
         wait_for(lambda: studio.job(job)["state"] == "done")
 
 
+@pytest.mark.thorough
 def test_with_zero_it_never_sleeps(start: Callable[..., Process]) -> None:
     with start(idle_s=0) as studio:
         studio.reach("ready")

@@ -1,5 +1,6 @@
 """What happens to jobs as events over HTTP: none is missed, whoever was away, and nobody hears of others'."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -79,6 +80,23 @@ def test_who_was_away_hears_of_the_end(studio: Elsewhere) -> None:
     # And who knows that it is over is told so, which ends a browser's asking.
     again = studio.ana.get(f"{JOBS}/{id}/events", headers={"Last-Event-ID": str(back.events[-1][0])})
     assert again.status_code == 204
+
+
+def test_who_waits_hears_heartbeats_however_busy_the_others_are(
+    studio: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(seen: int, timeout: float) -> int:
+        await asyncio.sleep(0.001)
+        return seen + 1
+
+    monkeypatch.setattr(studio.running.studio.watch, "wait", busy)
+    id = studio.ana.hands_in()["id"]
+    listening = Listening(studio.ana, f"{JOBS}/{id}/events")
+    wait_for(lambda: listening.beats > 2)
+    assert listening.kinds() == ["progress"]
+    studio.ana.post(f"{JOBS}/{id}/cancel")
+    listening.thread.join(60)
+    assert listening.kinds()[-1] == "done"
 
 
 def test_all_of_ones_jobs_come_in_one_stream_and_nobody_elses(studio: Elsewhere) -> None:

@@ -1,4 +1,4 @@
-"""Fifty times something is killed, and nobody who listens to what was spoken can tell."""
+"""Five times something is killed (THOROUGH=1: fifty), and no listener to what was spoken can tell."""
 
 import os
 import random
@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from engines import exact, reach, started
 from jobbing import Sound, assert_same, seeds_of, sound_of, talk, undisturbed
-from running import Process, children, free_ports, process_state, wait_for
-from vibevoice.jobs.model import Job
+from running import THOROUGH, Process, children, free_ports, process_state, wait_for
+from vibevoice.jobs.model import Job, Take
 from vibevoice.jobs.store import Store
 
-ENGINE_KILLS, WEB_KILLS, MOMENTS = 30, 20, 20261125
+ENGINE_KILLS, WEB_KILLS = (30, 20) if THOROUGH else (3, 2)
+MOMENTS = 20261125
 LEASE_S = 2
 # So many jobs are under way or wait for as long as things are killed; each has four segments with pauses.
 UNDER_WAY, SEGMENTS, SEEDS = 4, 4, 3
@@ -83,9 +84,26 @@ def two_studios(**variables: object) -> Iterator[list[Studio]]:
             studio.process.kill()
 
 
-def audio_s(store: Store) -> float:
-    """Of all jobs, what is on the disk."""
-    return sum(job.audio_s for job in store.list(limit=1000))
+def progress(store: Store) -> dict[str, float]:
+    """By job, seconds that are on the disk."""
+    return {job.id: job.audio_s for job in store.list(limit=1000)}
+
+
+def at_work(store: Store, before: dict[str, float]) -> list[int]:
+    """The slots of the studios in the midst of a segment that have saved some of it since `before`."""
+    slots = {runner.id: runner.slot for runner in store.runners() if runner.engine == "ready"}
+    return [
+        slots[job.runner]
+        for job in store.list(limit=1000)
+        if job.runner in slots
+        and job.audio_s > before.get(job.id, 0)
+        and any(take.pieces and take.pieces[-1].epoch == job.epoch for take in coming(job))
+    ]
+
+
+def coming(job: Job) -> list[Take]:
+    """The takes that are not finished."""
+    return [segment.coming for segment in job.segments if segment.coming]
 
 
 def keep_busy(store: Store, jobs: list[Job]) -> None:
@@ -94,18 +112,31 @@ def keep_busy(store: Store, jobs: list[Job]) -> None:
         jobs += store.submit([talk(SEGMENTS, seed=len(jobs) % SEEDS)], "ana")
 
 
+def somebody_at_work(store: Store, jobs: list[Job], before: dict[str, float]) -> list[int]:
+    """`at_work`, as soon as that is anybody."""
+    slots: list[int] = []
+
+    def found() -> bool:
+        keep_busy(store, jobs)
+        slots[:] = at_work(store, before)
+        return bool(slots)
+
+    wait_for(found)
+    return slots
+
+
 def killed(studios: list[Studio], store: Store, dice: random.Random) -> list[Job]:
     """Kill engines and web processes at random moments of their work; the jobs."""
     jobs: list[Job] = []
     kills = ["engine"] * ENGINE_KILLS + ["web"] * WEB_KILLS
     dice.shuffle(kills)
     for kill in kills:
-        keep_busy(store, jobs)
-        before = audio_s(store)
+        before = progress(store)
         # Three deaths without a word in between are held against the script: somebody has to get on.
-        wait_for(lambda before=before: audio_s(store) > before)
+        somebody_at_work(store, jobs, before)
         time.sleep(dice.uniform(0, 0.3))
-        studio = dice.choice(studios)
+        # And be at it when killed: in a pause between segments there is nothing to lose.
+        studio = studios[dice.choice(somebody_at_work(store, jobs, before))]
         if kill == "web":
             studio.kill_web()
         else:
@@ -125,7 +156,7 @@ def assert_written_once(store: Store, job: Job) -> None:
             assert path.stat().st_size >= 2 * piece.samples
 
 
-def test_fifty_kills_cost_no_job_a_sample(checkpoint: Path, tmp_path: Path) -> None:
+def test_kills_at_any_moment_cost_no_job_a_sample(checkpoint: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "data")
     variables = {
         "model_dir": checkpoint,
@@ -143,8 +174,9 @@ def test_fifty_kills_cost_no_job_a_sample(checkpoint: Path, tmp_path: Path) -> N
     for job in (store.get(job.id) for job in jobs):
         assert_same(sound_of(store, job), expected[job.seed])
         assert_written_once(store, job)
-        interrupted += any(len(segment.heard.pieces) > 1 for segment in job.segments if segment.heard)
-    assert interrupted >= len(jobs) // 4, "most kills hit nothing"
+        interrupted += sum(len(segment.heard.pieces) - 1 for segment in job.segments if segment.heard)
+    # A killed engine's segment goes on under the same lease: only web processes leave a piece each.
+    assert interrupted >= WEB_KILLS // 2, "most kills hit nothing"
 
 
 def spoken_in_peace(checkpoint: Path, folder: Path, jobs: list[Job]) -> dict[int, Sound]:

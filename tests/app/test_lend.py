@@ -73,6 +73,7 @@ def assert_whole(store: Store, id: str, variables: dict[str, object], tmp_path: 
         assert_same(sound_of(store, job), np.concatenate(undisturbed(engine, job, seeds_of(job))))
 
 
+@pytest.mark.thorough  # on the lab, a rolling update does that in every run
 def test_a_job_goes_on_in_the_studio_that_comes(
     store: Store, old: Process, new: Process, variables: dict[str, object], tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_a_job_goes_on_in_the_studio_that_comes(
     assert_whole(store, id, variables, tmp_path)
 
 
+@pytest.mark.thorough  # on the lab, a version that cannot speak does that in every run
 def test_the_gpu_comes_back_when_the_studio_that_came_dies(
     store: Store, old: Process, new: Process, variables: dict[str, object], tmp_path: Path
 ) -> None:

@@ -10,7 +10,6 @@ import pytest
 from door_keeper import Clock, DoorKeeper
 from gradio_client.exceptions import AppError
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from running import Process, Running, Stopped, wait_for
@@ -112,7 +111,6 @@ VISIBLE = st.lists(st.sampled_from([*range(32, 127), *range(128, 256)]), max_siz
 
 
 @given(VISIBLE)
-@hypothesis_settings(deadline=None)
 def test_whatever_a_header_holds_the_answer_is_401(guarded: Running, value: bytes) -> None:
     answer = httpx.get(f"{guarded.url}/v1/models", headers={b"X-Auth-Limits": value.strip()})
     error_of(answer, 401)

@@ -47,6 +47,7 @@ def test_a_job_is_taken_and_waits(loading: TestClient) -> None:
     assert (job["state"], job["position"]) == ("queued", 1)
 
 
+@pytest.mark.thorough
 def test_what_was_taken_before_the_model_was_there_is_spoken(start: Callable[..., Process]) -> None:
     with start() as studio:
         studio.wait_until("/health/ready", 200)

@@ -55,6 +55,7 @@ def test_a_script_beyond_the_context_goes_on_in_parts(lively: Path) -> None:
     assert batch.kv_free == batch.kv_tokens
 
 
+@pytest.mark.thorough
 def test_a_long_stream_is_resumed_in_any_part(lively: Path) -> None:
     batch = narrow(lively, 700)
     whole = speak(batch, Generation(LONG, seed=3))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 
 import gradio_client
@@ -9,7 +10,7 @@ import httpx
 import pytest
 import soundfile
 from gradio_client.exceptions import AppError
-from running import Running, Stopped, wait_for
+from running import Running, Stopped, switches, wait_for
 from vibevoice.ui.files import Files
 from vibevoice.ui.head import policy
 
@@ -30,6 +31,13 @@ def test_generate_gives_a_sound_its_status_and_its_job(page: gradio_client.Clien
     assert (info.format, info.samplerate, info.channels, info.subtype) == ("WAV", 24000, 1, "PCM_16")
     assert status.startswith(f"{info.duration:.1f} s of speech")
     assert api.get(f"/v1/jobs/{job}").json()["state"] == "done"
+
+
+def test_a_studio_at_rest_rests(page: gradio_client.Client) -> None:
+    page.predict("Speaker 1: Hello.", api_name="/generate")
+    before = switches()
+    time.sleep(3)
+    assert switches() - before < 3 * 300
 
 
 def test_progress_is_shown_while_it_waits_and_speaks(

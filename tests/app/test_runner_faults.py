@@ -83,6 +83,7 @@ def test_jobs_of_an_engine_that_fails_wait_for_another(store: Store, engine: Eng
     assert_undisturbed(store, engine, job)
 
 
+@pytest.mark.thorough
 def test_a_job_goes_where_the_gpu_goes(store: Store, engine: Engine, setup: Setup) -> None:
     with started(setup) as heir, at_work(store, engine, "one") as one, at_work(store, heir, "two") as two:
         reach(heir, "waiting")
@@ -135,6 +136,7 @@ def test_who_stood_still_and_was_missed_by_nobody_goes_on(store: Store, engine: 
         assert_undisturbed(store, engine, job)
 
 
+@pytest.mark.thorough
 def test_a_store_that_is_locked_for_long_costs_time_alone(store: Store, engine: Engine) -> None:
     with at_work(store, engine, lease_s=60) as work:
         job = work.submit(talk(2))
@@ -225,6 +227,7 @@ def test_a_runner_that_never_began_or_never_had_an_engine_drains_at_once(store: 
         work.drain(60)
 
 
+@pytest.mark.thorough
 def test_without_jobs_the_engine_sleeps_and_a_job_wakes_it(store: Store, engine: Engine) -> None:
     with at_work(store, engine, idle_s=0.3) as work:
         wait_for(lambda: engine.state == "asleep")
@@ -238,6 +241,7 @@ def test_without_jobs_the_engine_sleeps_and_a_job_wakes_it(store: Store, engine:
     assert_undisturbed(store, engine, job)
 
 
+@pytest.mark.thorough
 def test_a_job_that_another_runner_has_room_for_wakes_nobody(store: Store, engine: Engine) -> None:
     engine.sleep()
     store.beat(RunnerState("other", 1, "ready", 2, 1, 1.0))

@@ -11,6 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from running import THOROUGH
 from scheduling import World
 from vibevoice.audio import Samples
 from vibevoice.engine import EngineError, Generation, TooLong
@@ -24,7 +25,7 @@ from vibevoice.script import Turn
 SLOTS, PAGES = 3, 6
 SMALL, BIG = "Hi.", "Hello there. " * 8
 """Two pages and four: three small ones fill the memory, or a big and a small one."""
-SEQUENCES = 1000
+SEQUENCES = 1000 if THOROUGH else 100
 # Of two runs of one stream, by the peak of the sound; of two streams it would be about 1.
 ALIKE = 1e-3
 # What the test itself remembers, and the allocator keeps. A frame that is kept for each stream is 60 MB.
@@ -263,7 +264,7 @@ def test_no_sequence_of_coming_and_going_leaks_or_mixes_anything(batch: Batch) -
     sizes: list[int] = []
 
     @given(st.lists(ACTIONS, min_size=6, max_size=12))
-    @hypothesis_settings(max_examples=SEQUENCES, deadline=None, database=None)
+    @hypothesis_settings(max_examples=SEQUENCES, database=None)
     def go(actions: list[Submit | Leave | Resume | Frames]) -> None:
         sequence = Sequence(batch, alone)
         for action in actions:

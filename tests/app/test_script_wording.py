@@ -158,6 +158,10 @@ def test_emoji_are_dropped_and_other_symbols_kept(written: str, expected: str) -
     assert said(written) == expected
 
 
+def test_nothing_is_left_behind_the_last_emoji() -> None:
+    assert said("0:🀀:🀀", Rules(punctuation=False)) == "0:"
+
+
 def test_emoji_can_be_kept() -> None:
     assert said("Hi 🎂 :) you", Rules(emoji=False)) == "Hi 🎂 :) you"
 

@@ -45,6 +45,7 @@ def stop(studio: Process) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.thorough
 def test_speech_that_somebody_waits_for_is_given_while_the_proxies_are_told(
     start: Callable[..., Process],
 ) -> None:
@@ -64,6 +65,7 @@ def test_speech_that_somebody_waits_for_is_given_while_the_proxies_are_told(
         assert code == 0, errors
 
 
+@pytest.mark.thorough  # on the lab, a rolling update does that in every run
 def test_a_job_goes_on_in_another_studio_behind_what_was_saved(start: Callable[..., Process]) -> None:
     with start(drain_s=0) as first, start(drain_s=0, slot=1) as second:
         first.reach("ready")
@@ -78,6 +80,7 @@ def test_a_job_goes_on_in_another_studio_behind_what_was_saved(start: Callable[.
         wait_for(lambda: spoken(second, job) > before + 1)
 
 
+@pytest.mark.thorough
 def test_everything_open_at_once_holds_nobody_for_more_than_20_seconds(start: Callable[..., Process]) -> None:
     with start(max_waiting=8) as studio, ExitStack() as streams:
         studio.reach("ready")
@@ -148,6 +151,7 @@ def test_a_studio_that_still_loads_keeps_its_jobs_for_the_next(start: Callable[.
         wait_for(lambda: studio.job(job)["state"] == "done")
 
 
+@pytest.mark.thorough
 def test_a_second_signal_ends_it_at_once_and_loses_nothing(start: Callable[..., Process]) -> None:
     with start(drain_s=3600) as studio:
         studio.reach("ready")

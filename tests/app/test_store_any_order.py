@@ -275,7 +275,6 @@ def takes_of(job: Job, n: int) -> list[Take | None]:
 Project.TestCase.settings = settings(
     max_examples=10,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 TestAnyOrder = Project.TestCase

@@ -72,7 +72,7 @@ def test_without_a_change_a_wait_ends_in_time(store: Store) -> None:
     watch = Watch(store)
     seen = quiet(watch)
     count, took = waited(watch, seen, 0.3)
-    assert count == seen and 0.29 < took < 2
+    assert count == seen and 0.29 < took < 5
 
 
 def test_a_beat_of_a_runner_wakes_nobody(store: Store) -> None:

@@ -15,6 +15,7 @@ import requests
 
 from tests.box.jobs import FINAL, FRAME, TOLERANCE, Job, Jobs, complete, talk
 from tests.box.lab import Lab, Login
+from tests.box.patience import PATIENCE
 from tests.box.sound import RATE, pcm_of_wav
 from tests.box.traffic import SCRIPT, SEED, Accepted, Traffic
 
@@ -22,7 +23,8 @@ from tests.box.traffic import SCRIPT, SEED, Accepted, Traffic
 TALK = talk(26)
 LOOK_S = 0.5
 AT_ONCE = 4
-ENDS_WITHIN_S = 240.0
+ENDS_WITHIN_S = 240.0 * PATIENCE
+SPOKEN_WITHIN_S = 90.0 * PATIENCE
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Talker:
         thread = threading.Thread(target=self._talk, args=(end, spoken), daemon=True)
         thread.start()
         try:
-            assert spoken.wait(90), f"{self.jobs.login.project}: nothing is spoken"
+            assert spoken.wait(SPOKEN_WITHIN_S), f"{self.jobs.login.project}: nothing is spoken"
             yield
         finally:
             end.set()

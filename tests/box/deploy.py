@@ -19,6 +19,7 @@ PYINFRA = REPO / ".venv" / "bin" / "pyinfra"
 # The longest run from bare hosts is 240 s by design; slower machines get their time.
 LIMIT_S = 600.0
 TAIL = 60
+READ_ONLY = {f"ops/{name}.py" for name in ("drift", "logs", "smoke", "status")}
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class Deploy:
     ``checkout`` is where it runs: this one, or a copy with changes.
     """
 
+    # Whether the site is as the lab's inventory has it, as far as these tests know.
+    declared = False
+
     def __init__(
         self,
         *arguments: str,
@@ -86,6 +90,8 @@ class Deploy:
         checkout: Path = REPO,
     ) -> None:
         REPORTS.mkdir(exist_ok=True)
+        if operations not in READ_ONLY and "--dry" not in arguments:
+            Deploy.declared = False
         self._log = REPORTS / f"{log}.log"
         self._begin = time.monotonic()
         self._lines: list[Line] = []
@@ -163,4 +169,12 @@ def deploy(
     """Run to the end; AssertionError, with the end of the log, unless it ended with exit code 0."""
     run = Deploy(*arguments, inventory=inventory, log=log, env=env).wait()
     assert run.code == 0, run.tail
+    if inventory == INVENTORY and not env and "-y" in arguments and "--limit" not in arguments:
+        Deploy.declared = True
     return run
+
+
+def as_declared() -> None:
+    """The site is as the lab's inventory has it: by a run, unless the last one did just that."""
+    if not Deploy.declared:
+        deploy("-y", log="as-declared")

@@ -11,6 +11,7 @@ import testinfra
 from testinfra.host import Host
 
 from tests.box import web as outside
+from tests.box.deploy import as_declared
 from tests.box.jobs import Jobs
 from tests.box.lab import Lab, Login, describe
 
@@ -19,7 +20,19 @@ Logins = dict[str, Login]
 Speak = Callable[..., requests.Response]
 JobsOf = Callable[[str, str], Jobs]
 
-__all__ = ["Hosts", "JobsOf", "Logins", "Speak", "hosts", "jobs_of", "lab", "logins", "speak", "web"]
+__all__ = [
+    "Hosts",
+    "JobsOf",
+    "Logins",
+    "Speak",
+    "declared",
+    "hosts",
+    "jobs_of",
+    "lab",
+    "logins",
+    "speak",
+    "web",
+]
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +44,14 @@ def lab() -> Lab:
 def logins(lab: Lab) -> Logins:
     """`{project: its login}`."""
     return lab.logins
+
+
+@pytest.fixture(scope="module")
+def declared() -> Iterator[None]:
+    """The site is as the inventory has it, whatever came before, and is left like that."""
+    as_declared()
+    yield
+    as_declared()
 
 
 @pytest.fixture

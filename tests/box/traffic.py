@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tests.box.lab import Lab, Login
 from tests.box.once import Client, Refused
+from tests.box.patience import PATIENCE
 from tests.box.sound import pcm_of_wav
 
 PAGE, SUBMIT, SPEECH, STREAM = "page", "job submit", "sync speech", "event stream"
@@ -32,8 +33,8 @@ MOST_OPEN = {STREAM: 10, SPEECH: 8}
 MOST_THREADS = 250
 
 # Longest silence of the server. Event streams have a heartbeat every 5 s.
-SILENCE_S = {PAGE: 10.0, SUBMIT: 10.0, SPEECH: 30.0, STREAM: 16.0}
-STREAM_S = 240.0
+SILENCE_S = {kind: s * PATIENCE for kind, s in {PAGE: 10, SUBMIT: 10, SPEECH: 30, STREAM: 16}.items()}
+STREAM_S = 240.0 * PATIENCE
 # How long an EventSource waits before it goes on, if the server does not say.
 RECONNECT_S = 1.0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.box.account import Undisturbed
-from tests.box.fixtures import Logins, hosts, jobs_of, lab, logins, speak, web
+from tests.box.fixtures import Logins, declared, hosts, jobs_of, lab, logins, speak, web
 from tests.box.jobs import Jobs
 from tests.box.lab import Lab
 from tests.box.logs import pytest_runtest_makereport
@@ -15,7 +15,7 @@ from tests.box.people import Visitor
 from tests.faults import table
 from tests.faults.under_load import UnderLoad
 
-__all__ = ["hosts", "jobs_of", "lab", "logins", "pytest_runtest_makereport", "speak", "web"]
+__all__ = ["declared", "hosts", "jobs_of", "lab", "logins", "pytest_runtest_makereport", "speak", "web"]
 
 
 @pytest.fixture(scope="session")

@@ -121,13 +121,14 @@ def due(
         gateway.check_output(f"nft '{CLOSED}' && docker stop {names.TRAEFIK}")
         _put_in(gateway, lab.domain, *authority.issue(lab.domain))
         gateway.check_output(f"sed -i 's/^\\( *\\)keyType: .*/&\\n\\1certificatesDuration: 1/' {STATIC}")
-        gateway.check_output(f"docker start {names.TRAEFIK}")
-        yield replace(site, lab=replace(lab, ca_root=Path(roots)))
+        both = replace(lab, ca_root=Path(roots))
+        _start(gateway, both)
+        yield replace(site, lab=both)
     finally:
         gateway.run("nft delete table inet lab-acme")
         gateway.check_output(f"docker stop {names.TRAEFIK}")
         gateway.check_output(f"mv {STATIC}.kept {STATIC} && mv {STORE}.kept {STORE}")
-        gateway.check_output(f"docker start {names.TRAEFIK}")
+        _start(gateway, lab)
 
 
 def _put_in(gateway: Host, domain: str, certificate: bytes, key: bytes) -> None:
@@ -142,6 +143,19 @@ def _put_in(gateway: Host, domain: str, certificate: bytes, key: bytes) -> None:
         }
     ]
     gateway.check_output("printf %%s %s > %s", json.dumps(store), STORE)
+
+
+def _start(gateway: Host, lab: Lab) -> None:
+    """Start Traefik, and wait until it shows visitors a certificate that they trust."""
+    gateway.check_output(f"docker start {names.TRAEFIK}")
+    end = time.monotonic() + 30
+    while True:
+        try:
+            _served(lab)
+            return
+        except OSError:
+            assert time.monotonic() < end, "Traefik serves nobody 30 s after its start"
+            time.sleep(0.2)
 
 
 def _refused(gateway: Host, since: float) -> list[str]:

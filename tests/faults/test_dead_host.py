@@ -15,6 +15,8 @@ from tests.box.fixtures import Hosts, Logins
 from tests.box.lab import REPORTS, command
 from tests.box.web import answers
 
+pytestmark = pytest.mark.thorough
+
 # From the power cut to the end of the run.
 TOLD_WITHIN_S = 60
 VICTIM = "gpu-2"

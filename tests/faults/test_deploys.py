@@ -14,7 +14,7 @@ from tests.box.fixtures import Hosts
 from tests.faults.table import Fault
 from tests.faults.under_load import UnderLoad
 
-pytestmark = [pytest.mark.fault, pytest.mark.usefixtures("as_declared")]
+pytestmark = [pytest.mark.fault, pytest.mark.usefixtures("declared")]
 
 CHANGED = '''"""The lab's site with another {section}."""
 
@@ -35,12 +35,6 @@ TWO = Fault("two deploys at once", unnoticed=True)
 STUDIOS_TURN = "Studios | Run one studio"
 # A second or two into the exchange of the first studio.
 MIDDLE_S = 4.0
-
-
-@pytest.fixture(scope="module")
-def as_declared() -> None:
-    """Whatever came before: the site is as the inventory has it."""
-    deploy("-y", log="fault-deploy-before")
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from fleet import names
 from tests.box.deploy import Deploy
 from tests.box.fixtures import Hosts, Logins
 from tests.box.lab import REPO, Lab
+from tests.box.patience import PATIENCE
 from tests.box.people import SESSION, Visitor
 from tests.box.web import TIMEOUT_S, answers, session
 
@@ -73,6 +74,7 @@ def _log_in_s(lab: Lab, user: str) -> float:
         return time.monotonic() - begin
 
 
+@pytest.mark.thorough
 def test_two_thousand_failed_logins_hold_up_nobody_else(lab: Lab, hosts: Hosts) -> None:
     attacker, gateway = hosts["visitor"], hosts["gateway"]
     if attacker.run("command -v python3").rc:
@@ -105,7 +107,9 @@ def test_two_thousand_failed_logins_hold_up_nobody_else(lab: Lab, hosts: Hosts) 
     after = _audited(gateway, lab.hosts["visitor"])
     assert sum((after - before).values()) == ATTEMPTS
     assert (after - before)["login_failed"] == statuses[401]
-    assert statistics.median(times) < 1.5 * quiet
+    # Behind forty attackers in a queue it would take forty times as long. The attack's own TLS is on the same
+    # cores: 2.3 times was seen on busy ones.
+    assert statistics.median(times) < 1.5 * PATIENCE * quiet
 
 
 def _audited(gateway: Host, address: str) -> Counter[str]:
@@ -220,6 +224,7 @@ def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkout
 
 
+@pytest.mark.thorough
 def test_an_upgrade_of_the_door_under_load_fails_no_request(
     lab: Lab, hosts: Hosts, li: Visitor, upgraded: Path
 ) -> None:

@@ -49,6 +49,7 @@ def running(web: requests.Session, login: Login) -> int:
     return web.get(f"{login.url}health/ready", auth=login.auth, timeout=10).json()["running"]
 
 
+@pytest.mark.thorough  # in every run test_kills.py kills an engine while people wait for speech
 def test_speech_in_the_middle_of_which_the_engine_is_killed_is_complete(
     lab: Lab, node: Host, logins: Logins, web: requests.Session
 ) -> None:

@@ -21,7 +21,7 @@ from tests.box.lab import REPORTS, Lab, command
 from tests.box.people import Visitor
 from tests.box.web import TIMEOUT_S, answers, session
 
-pytestmark = pytest.mark.fault
+pytestmark = pytest.mark.thorough
 
 WITHIN_S = 120.0
 NODES = ("gpu-1", "gpu-2")

@@ -49,6 +49,7 @@ def _all_whole(jobs: Jobs, ids: dict[int, str], undisturbed: dict[int, bytes]) -
         jobs.delete(id)
 
 
+@pytest.mark.thorough  # the kills of test_kills.py, one at a time and under load, are done in every run
 def test_jobs_outlive_kills_of_engine_and_web_process(
     hosts: Hosts, bo: Jobs, undisturbed: dict[int, bytes]
 ) -> None:
@@ -68,6 +69,7 @@ def test_jobs_outlive_kills_of_engine_and_web_process(
     _all_whole(bo, ids, undisturbed)
 
 
+@pytest.mark.thorough  # in every run a rolling update does, under load
 def test_a_stopped_studio_hands_its_jobs_to_the_other(
     lab: Lab, hosts: Hosts, undisturbed: dict[int, bytes]
 ) -> None:

@@ -16,6 +16,8 @@ from tests.box.fixtures import Logins
 from tests.box.lab import REPO
 from tests.box.web import answers
 
+pytestmark = pytest.mark.thorough
+
 
 def make(target: str) -> None:
     argv = ["make", "-s", target]

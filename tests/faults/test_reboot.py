@@ -14,8 +14,8 @@ from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import REPORTS, Lab, Login, command
 from tests.box.web import answers, session
 
-# make test reboots a node under load (test_hosts).
-pytestmark = pytest.mark.fault
+# make test reboots a node while people are at work (test_hosts).
+pytestmark = pytest.mark.thorough
 SITE = ("gateway", "gpu-1", "gpu-2")
 BACK_WITHIN_S = 180
 # Half a minute of work for an idle machine, in two segments: the reboot comes in the middle.

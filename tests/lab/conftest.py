@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.box.fixtures import hosts, jobs_of, lab, logins, speak, web
+from tests.box.fixtures import declared, hosts, jobs_of, lab, logins, speak, web
 from tests.box.lab import REPORTS
 from tests.box.logs import pytest_runtest_makereport
 
-__all__ = ["hosts", "jobs_of", "lab", "logins", "pytest_runtest_makereport", "speak", "web"]
+__all__ = ["declared", "hosts", "jobs_of", "lab", "logins", "pytest_runtest_makereport", "speak", "web"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,6 +15,8 @@ from tests.box.fixtures import Hosts
 from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import Lab
 
+pytestmark = pytest.mark.thorough
+
 # The node of Debian 12, with its older restic and SQLite, where the deploy is not root by itself.
 NODE, PROJECT = "gpu-2", "debate"
 SCRIPT = talk(36)

@@ -11,6 +11,7 @@ import requests
 
 from tests.box.fixtures import Logins
 from tests.box.lab import Lab
+from tests.box.patience import PATIENCE
 from tests.box.people import Visitor
 from tests.box.programs import openai_client
 from tests.box.sound import RATE, pcm_of_wav
@@ -43,7 +44,7 @@ def test_a_revoked_key_stops_within_a_second(lab: Lab, li: Visitor) -> None:
     revoked = time.monotonic()
     with pytest.raises(openai.AuthenticationError) as refused:
         client.models.list()
-    assert time.monotonic() - revoked < STOPS_WITHIN_S
+    assert time.monotonic() - revoked < STOPS_WITHIN_S * PATIENCE
     assert refused.value.code == "invalid_api_key"
 
 

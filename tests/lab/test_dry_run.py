@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,8 @@ import pytest
 from tests.box.deploy import Run, deploy
 from tests.box.fixtures import Hosts
 from tests.box.lab import INVENTORY
+
+pytestmark = pytest.mark.usefixtures("declared")
 
 CHANGED = '''"""The lab's site, with a change."""
 
@@ -43,35 +44,39 @@ DECLARED = {
     ),
 }
 
-# What somebody may have done by hand: host, command.
+# What somebody may have done by hand, by host: command, and the operation that puts it right.
 BY_HAND = {
-    "a kernel setting": ("gpu-1", "sysctl -w net.ipv4.tcp_keepalive_time=7200"),
-    "a file": ("gpu-2", "echo '# by hand' >> /etc/ssh/sshd_config.d/10-vibevoice.conf"),
-    "the door's configuration": ("gateway", "echo >> /etc/vibevoice/door/site.json"),
-    "a stopped container": ("gpu-1", "docker stop vv-docker-proxy"),
-    "a stopped Traefik": ("gateway", "docker stop vv-traefik"),
-    "a stopped studio": ("gpu-2", "docker stop $(docker ps -q --filter label=vibevoice.project | head -1)"),
-    "a removed package hold": ("gpu-1", "apt-mark unhold docker.io"),
+    "gateway": {
+        "echo >> /etc/vibevoice/door/site.json": "Door | Tell the door about people and projects",
+        "docker stop vv-traefik": "Gateway | Run Traefik",
+    },
+    "gpu-1": {
+        "sysctl -w net.ipv4.tcp_keepalive_time=7200": "Base | Apply kernel settings",
+        "docker stop vv-docker-proxy": "Node proxy | Run the Docker filter",
+        "apt-mark unhold docker.io": "Docker | Install Docker",
+    },
+    "gpu-2": {
+        "echo '# by hand' >> /etc/ssh/sshd_config.d/10-vibevoice.conf": (
+            "Base | Configure apt, kernel, journal and sshd"
+        ),
+        "docker stop $(docker ps -q --filter label=vibevoice.project)": (
+            "Studios | Run one studio on each GPU"
+        ),
+    },
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def site() -> Iterator[None]:
-    """As the inventory has it, before and after."""
-    deploy("-y", log="dry-run-before")
-    yield
-    deploy("-y", log="dry-run-after")
+def test_what_was_done_by_hand_is_listed_and_put_right(hosts: Hosts) -> None:
+    for name, done in BY_HAND.items():
+        for command in done:
+            hosts[name].check_output(command)
+    planned = as_listed(INVENTORY, "by hand")
+    assert {host for _, host in planned} == set(BY_HAND)
+    for name, done in BY_HAND.items():
+        assert set(done.values()) <= {operation for operation, host in planned if host == name}
 
 
-@pytest.mark.parametrize("what", BY_HAND)
-def test_what_was_done_by_hand_is_listed_and_put_right(hosts: Hosts, what: str) -> None:
-    name, command = BY_HAND[what]
-    hosts[name].check_output(command)
-    planned = as_listed(INVENTORY, what)
-    assert {host for _, host in planned} == {name}
-
-
-@pytest.mark.fault
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", DECLARED)
 def test_what_the_inventory_changes_is_listed_and_changed(tmp_path: Path, what: str) -> None:
     change, concerned = DECLARED[what]

@@ -34,6 +34,7 @@ def test_a_dry_run_plans_no_change_for_any_host() -> None:
     assert {name: hosts for name, hosts in changes.items() if hosts} == {}
 
 
+@pytest.mark.thorough
 def test_a_studio_removed_by_hand_comes_back_and_nothing_else_changes(
     hosts: Hosts, logins: Logins, web: requests.Session
 ) -> None:
@@ -51,6 +52,7 @@ def test_a_studio_removed_by_hand_comes_back_and_nothing_else_changes(
     answers(web, logins["podcast"].url, logins["podcast"].auth, 60)
 
 
+@pytest.mark.thorough  # in every run test_dry_run.py has such changes put right
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [

@@ -17,6 +17,8 @@ from tests.box.deploy import deploy
 from tests.box.fixtures import Hosts, Logins, Speak
 from tests.box.lab import Lab, Login
 
+pytestmark = pytest.mark.thorough
+
 IDLE = '''"""The lab's site, where a GPU is given back after a minute."""
 
 from fleet import site

@@ -42,6 +42,7 @@ def test_a_host_that_reboots_comes_back_with_its_disk(hosts: Hosts) -> None:
     assert visitor.check_output("cat /root/left") == "here"
 
 
+@pytest.mark.thorough
 def test_a_host_without_power_stays_off_until_it_is_booted(hosts: Hosts) -> None:
     command("kill", "visitor")
     with pytest.raises(RuntimeError, match=r"Connection timed out|No route to host"):

@@ -16,6 +16,8 @@ from roles.lock import LOOK
 from tests.box.deploy import Deploy, deploy
 from tests.box.fixtures import Hosts
 
+pytestmark = pytest.mark.usefixtures("declared")
+
 SLOW = '''"""A deploy that rests once it has the lock: without changes it would be over in seconds."""
 
 import time
@@ -63,13 +65,6 @@ def under_way(tmp_path: Path) -> UnderWay:
     return start
 
 
-@pytest.fixture(scope="module", autouse=True)
-def site() -> Iterator[None]:
-    deploy("-y", log="lock-before")
-    yield
-    deploy("-y", log="lock-after")
-
-
 def test_of_two_deploys_one_is_refused_and_told_of_the_other(hosts: Hosts, under_way: UnderWay) -> None:
     first = under_way("lock-first")
     held = json.loads(look(hosts))
@@ -85,6 +80,7 @@ def test_of_two_deploys_one_is_refused_and_told_of_the_other(hosts: Hosts, under
     assert look(hosts) == ""
 
 
+@pytest.mark.thorough
 def test_a_run_limited_to_a_node_has_the_same_lock(under_way: UnderWay) -> None:
     first = under_way("lock-limited", "--limit", "gpu-1")
     second = Deploy("-y", "--limit", "gpu-2", log="lock-limited-second").wait()
@@ -100,6 +96,7 @@ def test_a_killed_deploy_leaves_no_lock(hosts: Hosts, under_way: UnderWay) -> No
     deploy("-y", log="lock-after-kill")
 
 
+@pytest.mark.thorough
 def test_a_broken_lock_ends_the_run_that_held_it(under_way: UnderWay) -> None:
     first = under_way("lock-broken")
     deploy("-y", "--data", "break_lock=1", "--limit", "gpu-2", log="lock-breaker")
@@ -109,7 +106,7 @@ def test_a_broken_lock_ends_the_run_that_held_it(under_way: UnderWay) -> None:
     assert "Starting operation: Base" not in run.text, "nothing was changed"
 
 
-@pytest.mark.fault
+@pytest.mark.thorough
 def test_a_pulled_cable_frees_the_lock_within_a_minute(hosts: Hosts, under_way: UnderWay) -> None:
     # It goes on after a run has given the gateway up (20 s), and before sshd has given the run up (45 s).
     first = under_way("lock-cable", rest_s=30)
@@ -154,6 +151,7 @@ def silent(pid: int) -> Iterator[None]:
         subprocess.run(["iptables", "-D", *rule], check=True)
 
 
+@pytest.mark.thorough
 def test_a_dry_run_takes_no_lock(under_way: UnderWay) -> None:
     first = under_way("lock-while-dry")
     plan = Deploy("--dry", "--json", log="lock-dry").wait()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.box.fixtures import Hosts, Logins
 from tests.box.lab import Lab
 from tests.box.long import speak
@@ -11,5 +13,6 @@ MINUTES = 10
 SETTLED_S = 120
 
 
+@pytest.mark.thorough
 def test_ten_minutes_are_spoken_whole_and_memory_stays_flat(lab: Lab, hosts: Hosts, logins: Logins) -> None:
     speak(lab, hosts["gpu-2"], logins["debate"], MINUTES, SETTLED_S)

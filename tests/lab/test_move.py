@@ -15,7 +15,7 @@ from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import INVENTORY, Lab
 from tests.box.web import answers, session
 
-pytestmark = pytest.mark.fault
+pytestmark = pytest.mark.thorough
 
 PROJECT, OLD, NEW = "debate", "gpu-2", "gpu-1"
 ROOT = "/srv/vibevoice/projects"

@@ -117,6 +117,7 @@ def _cues(srt: str) -> list[tuple[float, float, str]]:
     return cues
 
 
+@pytest.mark.thorough
 def test_a_story_outlives_the_browser_that_began_it(browser: Browser, logins: Logins, clean: Jobs) -> None:
     login = logins["podcast"]
     page, complaints = _visit(browser, login)

@@ -18,6 +18,7 @@ from tests.box.stream import EventStream
 from tests.box.third import NAME, Third
 from tests.box.web import TIMEOUT_S, answers, session
 
+pytestmark = pytest.mark.thorough
 NODES = ("gpu-1", "gpu-2")
 
 

@@ -33,7 +33,7 @@ def submit(studio: Studio, **order: Any) -> str:
 
 def spoken(page: Page, id: str) -> None:
     expect(page.locator(f'#history-jobs [data-job="{id}"]')).to_have_attribute(
-        "data-state", "done", timeout=90_000
+        "data-state", "done", timeout=900_000
     )
 
 

@@ -48,7 +48,7 @@ def test_what_a_killed_run_left_is_seen(name: str) -> None:
 @pytest.mark.parametrize("shares", [True, False])
 def test_the_shell_can_read_it(shares: bool) -> None:
     for spec, serving in _proxies():
-        subprocess.run(["sh", "-n"], input=script(spec, serving, shares), text=True, check=True)
+        subprocess.run(["sh", "-n"], input=script(spec, serving, 600, shares), text=True, check=True)
 
 
 def test_both_proxies_say_that_they_share_their_ports() -> None:

@@ -186,5 +186,11 @@ def test_a_traefik_that_does_not_answer_is_named_once() -> None:
 
 
 def test_labels_are_read_as_traefik_reads_them() -> None:
-    found = traefik.of_labels(traefik_labels("podcast", 0))
+    found = traefik.of_labels(traefik_labels("podcast", 0), {})
     assert {name: table().routers[name] for name in found} == found
+
+
+def test_what_an_entry_point_brings_along_comes_first() -> None:
+    found = traefik.of_labels(traefik_labels("podcast", 0), {"studios": ["again@file"]})
+    assert found["vv-podcast@docker"].endswith(" through again@file,vv-podcast-prefix@docker")
+    assert found["vv_podcast_0_metrics@docker"].endswith(" through vv_podcast_0_metrics@docker")

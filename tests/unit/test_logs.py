@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from roles.logs import script
+from roles.logs import nothing, script
 from roles.logs.lines import Line, merge, parse
 from roles.logs.wish import LINES, MOST_LINES, Wish, WrongWish, read
 from tests.unit.examples import example_site
@@ -145,3 +145,13 @@ def test_a_job_is_looked_for_among_all_lines(tmp_path: Path) -> None:
 def test_services_are_found_by_their_own_names(tmp_path: Path) -> None:
     text = written(tmp_path, service="door")
     assert "--filter 'name=^vv-door-a$' --filter 'name=^vv-door-b$'" in text and "label=" not in text
+
+
+def test_a_project_asked_for_where_it_does_not_live_is_pointed_at() -> None:
+    home = SITE.projects[0]
+    other = next(one.host for one in SITE.members if one.host != home.node)
+    assert nothing(SITE, wish(project=home.name, host=other)) == (
+        f"There is no such line. {home.name} is on {home.node}."
+    )
+    assert nothing(SITE, wish(project=home.name)) == "There is no such line."
+    assert nothing(SITE, wish(service="traefik")) == "There is no such line."

@@ -65,6 +65,7 @@ def proxy(folder: Path, docker: Path) -> Iterator[tuple[Traefik, config.Layout]]
     (folder / "dynamic").mkdir()
     (folder / "traefik.yml").write_text(config.static(SITE, where))
     (folder / "dynamic/node.yml").write_text(config.dynamic())
+    (folder / "dynamic/again.yml").write_text(config.again())
     with traefik(folder / "traefik.yml", where.internal, folder / "log") as process:
         yield process, where
 

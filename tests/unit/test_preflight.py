@@ -11,9 +11,12 @@ import pytest
 from rich.console import Console
 
 from fleet import Member
+from roles import preflight
 from roles.preflight import clock_offset, report
 from roles.preflight.facts import Disk, Facts, Listener, parse
 from roles.preflight.judge import GIB, Finding, judge
+from roles.versions import git
+from roles.versions.history import Version
 from steps.files import TEMPLATES
 from tests.unit.examples import example_site
 from tests.unit.real_programs import complaints
@@ -217,3 +220,16 @@ def test_the_report_names_every_host_for_programs_and_people(tmp_path: Path) -> 
     console = Console(record=True, width=120, file=(tmp_path / "table").open("w"))
     report.show(findings, console)
     assert "systemd does not run" in console.export_text()
+
+
+@pytest.mark.parametrize("lacking", [False, True])
+def test_a_checkout_without_what_the_site_runs_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, lacking: bool
+) -> None:
+    site = example_site()
+    last = Version(3, "2026-11-28T15:00:00Z", "ops@desk", "c3449cf762", False, "deploy")
+    monkeypatch.setattr(preflight, "versions", lambda site: (last,))
+    monkeypatch.setattr(git, "lacks", lambda commit: lacking and commit == last.revision)
+    found = preflight.taken_back(site)
+    assert [(one.severity, one.host) for one in found] == [("warning", site.gateway.host)] * lacking
+    assert all("c3449cf762 (2026-11-28T15:00:00Z, by ops@desk)" in one.what for one in found)

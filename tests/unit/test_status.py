@@ -18,7 +18,8 @@ from roles.lock.holder import LOOK, PATH
 from roles.status import history
 from roles.status.facts import GPU_FIELDS, Seen, gpus, parse
 from roles.status.judge import Answers
-from roles.status.report import report, span, tables
+from roles.status.report import report
+from roles.status.tables import span, tables
 from steps.files import render
 from tests.unit.examples import example_site
 from tests.unit.real_programs import complaints
@@ -95,6 +96,12 @@ def test_a_site_as_it_should_be_is_told_whole(site: Site) -> None:
     assert tables(answer, NOW)[-1] == "All is well."
 
 
+def test_a_run_with_a_limit_speaks_for_the_hosts_it_asked_alone(site: Site) -> None:
+    answer = report(site, {"gpu-1": seen("gpu-1")}, GOOD, NOW)
+    assert answer["not_asked"] == ["gateway", "gpu-2"]
+    assert tables(answer, NOW)[-1] == "All is well on gpu-1; not asked: gateway, gpu-2."
+
+
 def test_every_table_shows_what_the_answer_has(site: Site) -> None:
     shown = cells(told(site))
     assert [row[0] for row in shown["Hosts"]] == list(HOSTS)
@@ -118,7 +125,7 @@ def test_a_host_that_is_down_is_a_row_with_its_reason_and_hides_no_other(site: S
     assert {row["project"] for row in answer["studios"]} == {"podcast"}
     debate = answer["projects"][1]
     assert (debate["studios"], debate["running"], debate["version"]) == (0, None, None)
-    assert cells(answer)["Projects"][1][:6] == ("debate", "gpu-2", "0 of 1", "?", "?", "?")
+    assert cells(answer)["Projects"][1][:6] == ("debate", "gpu-2", "0 of 1", "?", "?", "-")
 
 
 def test_a_site_of_which_nobody_answers_is_told_all_the_same(site: Site) -> None:

@@ -21,6 +21,7 @@ RENDERED = {
     "gateway/routes.yml": routes.routes(SITE),
     "node/traefik.yml": node.static(SITE, node.layout(SITE, SITE.nodes[0])),
     "node/node.yml": node.dynamic(),
+    "node/again.yml": node.again(),
 }
 
 

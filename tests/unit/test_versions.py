@@ -136,12 +136,34 @@ def test_what_a_node_lacks_is_printed(tmp_path: Path) -> None:
     assert done.stdout.split() == [IMAGE + "s2" * 8, "/srv/vibevoice/weights/tiny/c1"]
 
 
+def in_git(folder: Path, *arguments: str) -> str:
+    """A git command there, by somebody."""
+    run = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@example.com"]
+    return subprocess.run([*run, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
 def test_the_revision_says_whether_anything_is_uncommitted(tmp_path: Path) -> None:
     assert git.revision(tmp_path) == ("", False)
-    run = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e@example.com"]
-    subprocess.run([*run, "init", "-q"], check=True)
-    subprocess.run([*run, "commit", "-q", "--allow-empty", "-m", "one"], check=True)
+    in_git(tmp_path, "init", "-q")
+    in_git(tmp_path, "commit", "-q", "--allow-empty", "-m", "one")
     head, dirty = git.revision(tmp_path)
     assert (len(head), dirty) == (10, False)
     (tmp_path / "new").touch()
     assert git.revision(tmp_path) == (head, True)
+
+
+def test_a_checkout_lacks_what_is_not_in_its_history(tmp_path: Path) -> None:
+    mine, older, shallow = tmp_path / "mine", tmp_path / "older", tmp_path / "shallow"
+    assert not git.lacks("0123456789", tmp_path), "no git: nobody can tell"
+    in_git(tmp_path, "init", "-q", str(mine))
+    in_git(mine, "commit", "-q", "--allow-empty", "-m", "one")
+    one, _ = git.revision(mine)
+    in_git(tmp_path, "clone", "-q", str(mine), str(older))
+    in_git(mine, "commit", "-q", "--allow-empty", "-m", "two")
+    two, _ = git.revision(mine)
+    in_git(tmp_path, "clone", "-q", "--depth=1", f"file://{mine}", str(shallow))
+    assert [git.lacks(each, mine) for each in (one, two, "")] == [False, False, False]
+    assert [git.lacks(each, older) for each in (one, two)] == [False, True], "before git fetch"
+    in_git(older, "fetch", "-q")
+    assert git.lacks(two, older), "fetched, and not pulled"
+    assert not git.lacks(one, shallow), "nobody can tell"

@@ -34,6 +34,13 @@ cat {folder}/gpus; exit $(cat {folder}/smi)
 NOTE = """#!/bin/sh
 echo "$(basename "$0") $*" >>{folder}/done
 """
+# How a studio answers: the exit status of asking it.
+CURL = """#!/bin/sh
+for url; do :; done
+[ "$url" = http://172.18.0.2:8888/health/live ] || exit 64
+exit $(cat {folder}/answers)
+"""
+SILENT = 28
 START_FAILS_ONCE = """#!/bin/sh
 [ "$1" = start ] && [ ! -e {folder}/refreshed ] && touch {folder}/refreshed && exit 1
 exec {folder}/real-docker "$@"
@@ -47,6 +54,8 @@ class Host:
         self.folder, self.alarms = folder, folder / "alarms"
         self.program("docker", DOCKER)
         self.program("nvidia-smi", SMI)
+        self.program("curl", CURL)
+        self.answers(SILENT)
         for name in ("logger", "systemctl"):
             self.program(name, NOTE)
         (folder / "projects/podcast").mkdir(parents=True)
@@ -62,6 +71,9 @@ class Host:
         (self.folder / "gpus").write_text("".join(f"{gpu}\n" for gpu in gpus))
         (self.folder / "smi").write_text(str(smi))
 
+    def answers(self, code: int) -> None:
+        (self.folder / "answers").write_text(str(code))
+
     def studios(self, *lines: str) -> None:
         (self.folder / "studios").write_text("".join(f"/{line}\n" for line in lines))
 
@@ -74,6 +86,7 @@ class Host:
             "PROJECTS": str(self.folder / "projects"),
             "DRAINED": str(self.folder / "drained"),
             "RESERVE": str(reserve),
+            "PORT": "8888",
             "ONCE": str(times),
         }
         ran = subprocess.run(
@@ -98,8 +111,15 @@ def test_a_host_where_all_is_well_is_left_alone(host: Host) -> None:
 
 
 def test_a_studio_that_docker_calls_unhealthy_is_restarted(host: Host) -> None:
-    host.studios(f"one running unhealthy podcast/0 {A}", f"two running healthy podcast/1 {B}")
+    host.studios(f"one running unhealthy podcast/0 {A} 172.18.0.2", f"two running healthy podcast/1 {B}")
     assert host.look(1) == ["docker restart -t 1 one"]
+
+
+def test_one_that_answers_after_all_is_not(host: Host) -> None:
+    """Its host is slow, and a start more would make it slower."""
+    host.studios(f"one running unhealthy podcast/0 {A} 172.18.0.2", f"two running healthy podcast/1 {B}")
+    host.answers(0)
+    assert host.look(1) == []
 
 
 def test_two_studios_that_hand_a_slot_over_are_left_to_the_rollout(host: Host) -> None:
@@ -180,14 +200,14 @@ def test_a_full_disk_is_an_alarm_until_there_is_room(host: Host) -> None:
 
 def test_a_drained_host_is_left_alone(host: Host) -> None:
     (host.folder / "drained").write_text("{}")
-    host.studios(f"one running unhealthy podcast/0 {A}")
+    host.studios(f"one running unhealthy podcast/0 {A} 172.18.0.2")
     host.has(gpus=[])
     assert host.look() == []
 
 
 def test_the_watch_knows_the_sites_reserve() -> None:
     script, unit = files(example_site(studio={"disk_reserve": "3GiB"}))
-    assert f"Environment=RESERVE={3 * GIB}\n" in str(unit.content)
+    assert f"Environment=RESERVE={3 * GIB} PORT=8888\n" in str(unit.content)
     assert (script.dest, script.mode) == (SCRIPT, "755")
     assert f"ALARMS:-{ALARMS}" in str(script.content)
 

@@ -109,22 +109,26 @@ class _Told:
             log.error("An event stream ends: %s", error)
 
     async def _events(self, after: int | None) -> AsyncIterator[str]:
-        studio = self._studio
+        studio, clock = self._studio, asyncio.get_running_loop().time
         seen, beat = studio.watch.seen, studio.settings.heartbeat_s
         last = await asyncio.to_thread(self._store.last_event)
         if after is None or after > last:
             after = last
             for told in await asyncio.to_thread(self._present, last):
                 yield told
+        heard = clock()
         while not self._over:
             for number, told in await asyncio.to_thread(self._news, after):
-                after = number
+                after, heard = number, clock()
                 yield told
             if self._over or studio.stopped.is_set():
                 break
             await asyncio.sleep(min(PACE_S, beat))
-            before, seen = seen, await studio.watch.wait(seen, beat)
-            if seen == before:
+            seen = await studio.watch.wait(seen, max(0.0, heard + beat - clock()))
+            # By what this listener has heard: the store of a busy studio changes all the time, and a job that
+            # waits behind a hundred others has no news of its own.
+            if clock() - heard >= beat:
+                heard = clock()
                 yield ": heartbeat\n\n"
         if not self._over:
             yield event("bye", {})

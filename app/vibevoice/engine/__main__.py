@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from .. import logs
-from . import gpu_lock
+from . import cores, gpu_lock
 from .generation import CheckpointError, Refused
 from .messages import CANNOT_BEGIN, DEVICE_LOST, ENDED, Dying, FromWeb, Ready, Waiting
 from .outbox import Outbox
@@ -83,6 +83,8 @@ def _serve(options: argparse.Namespace, inbox: "queue.SimpleQueue[FromWeb]", out
         steps=batch.steps,
         kv_tokens=batch.kv_tokens,
     )
+    if device.type == "cpu":
+        cores.give_way()
     outbox.send(ready)
     scheduler = Scheduler(batch, inbox, outbox)
     while True:

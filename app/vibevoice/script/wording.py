@@ -155,7 +155,8 @@ def _close_gaps(text: str) -> str:
             return ""
         return "" if " " not in match[0] and is_cjk(before) and is_cjk(after) else " "
 
-    return _GAPS.sub(fill, text)
+    # Of two gaps with but a mark between them, each takes the other for a word.
+    return _GAPS.sub(fill, text).strip()
 
 
 def _neighbours(match: re.Match[str]) -> tuple[str, str]:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from ..api.errors import EXPECTED
@@ -13,6 +12,7 @@ from ..jobs import sound
 from ..jobs.desk import Order, Visitor
 from ..jobs.model import Job
 from ..studio import Studio
+from .quickly import gr
 
 LONGEST_S = 900
 """Gradio keeps what it hands out in memory: longer speech is only to be had from the API."""
