@@ -12,6 +12,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
 TIMEOUT_S = 30
+# Longer than the proxies take to hear of what was killed: a health check of 5 s, each second.
+STAYS_S = 8.0
 
 
 class _Resolving(HTTPAdapter):
@@ -68,3 +70,22 @@ def answers(web: requests.Session, url: str, auth: tuple[str, str], limit_s: flo
             last = f"{error}"
         time.sleep(0.5)
     raise AssertionError(f"{url} did not answer within {limit_s:.0f} s; last: {last}")
+
+
+def stays(
+    web: requests.Session, url: str, auth: tuple[str, str], limit_s: float, quiet_s: float = STAYS_S
+) -> None:
+    """Wait until ``url`` has answered 200 for ``quiet_s`` without a break; AssertionError after ``limit_s``.
+
+    What was killed is not back with its first answer: a request that found it dead is sent again for some
+    seconds, and may be answered before the gateway, and Docker's health check, have heard of the death.
+    """
+    end = time.monotonic() + limit_s
+    answers(web, url, auth, limit_s)
+    since = time.monotonic()
+    while time.monotonic() - since < quiet_s:
+        assert time.monotonic() < end, f"{url} did not answer for {quiet_s:g} s on end within {limit_s:g} s"
+        time.sleep(0.2)
+        if web.get(url, auth=auth, timeout=10).status_code != 200:
+            answers(web, url, auth, max(end - time.monotonic(), 0.0))
+            since = time.monotonic()

@@ -13,7 +13,7 @@ from tests.box.containers import ENGINE, kill_engine, kill_web, processes, studi
 from tests.box.fixtures import Hosts
 from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import Lab
-from tests.box.web import answers
+from tests.box.web import answers, stays
 
 SCRIPT = talk(36)
 SEEDS = (1, 2, 3)
@@ -65,7 +65,7 @@ def test_jobs_outlive_kills_of_engine_and_web_process(
         spoken = bo.speaking(ids[SEEDS[0]], spoken)["progress"]["audio_s"]
         time.sleep(dice.uniform(0, 1.5))
         kill(node, studio.name)
-        answers(bo.web, f"{bo.login.url}health/ready", bo.login.auth, BACK_WITHIN_S)
+        stays(bo.web, f"{bo.login.url}health/ready", bo.login.auth, BACK_WITHIN_S)
     _all_whole(bo, ids, undisturbed)
 
 

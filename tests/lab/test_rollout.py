@@ -16,7 +16,7 @@ from tests.box.deploy import Deploy, Run, deploy
 from tests.box.fixtures import Hosts, Logins
 from tests.box.jobs import Jobs, complete, talk
 from tests.box.lab import Lab
-from tests.box.web import answers, session
+from tests.box.web import answers, session, stays
 
 CHANGED = '''"""The lab's site with a knob turned for all its studios."""
 
@@ -142,7 +142,7 @@ def test_a_version_that_cannot_speak_leaves_the_old_one_serving(
         jobs.delete(job)
         # It is still one that Docker starts again when it dies.
         kill_web(hosts["gpu-2"], next(iter(before["gpu-2"])))
-        answers(jobs.web, f"{jobs.login.url}health/ready", jobs.login.auth, 90)
+        stays(jobs.web, f"{jobs.login.url}health/ready", jobs.login.auth, 90)
         jobs.done(jobs.submit("Speaker 1: Here I am again."))
 
 

@@ -100,8 +100,11 @@ def test_studios_are_found_by_their_labels_through_the_filter(tmp_path: Path) ->
             "path": "/x",
             "headers": {},
         }
-        # Not yet healthy, another site's, nobody's: not routed.
-        for path in ("/vibevoice/p11/", "/other/", "/vibevoice/p1x/", "/"):
+        # Not yet healthy, nobody's: away, which is what a client may ask again about.
+        for path in ("/vibevoice/p11/", "/vibevoice/p1x/"):
+            assert get(where.studios, path).status == 503
+        # Another site's, no project's: not routed.
+        for path in ("/other/", "/"):
             assert get(where.studios, path).status == 404
 
         cookie = get(where.studios, "/vibevoice/p1/").headers["Set-Cookie"]
