@@ -55,7 +55,14 @@ def lab_site() -> dict[str, Any]:
             "toolkit_url": f"{APT}/toolkit",
             "toolkit_key": APT_KEY,
         },
-        "studio": {"hub": HUB, "package_index": WHEELS, "torch_index": WHEELS, "device": "cpu"},
+        "studio": {
+            "hub": HUB,
+            "package_index": WHEELS,
+            "torch_index": WHEELS,
+            "device": "cpu",
+            # Tests find engines awake, however long the lab has stood; test_idle_release.py lets one sleep.
+            "idle_minutes": 0,
+        },
         "backup": {"repository": BACKUPS, "env": ["REST_PASSWORD"]},
     }
 
