@@ -6,7 +6,7 @@ import base64
 import shlex
 from collections.abc import Iterable, Sequence
 
-from fleet import Gateway, Member, Node, Site, drained, images
+from fleet import Gateway, Member, Node, Site, images
 from roles.door.containers import ask as ask_the_door
 from roles.drift.declared import Declared
 from roles.gateway.config import CERTIFICATES
@@ -126,7 +126,7 @@ def _of_node(site: Site, member: Node) -> dict[str, str]:
     image = images.studio(site)
     tag = "" if image.external else image.tag
     studios = Studios().command(site.name, site.registry_address, image.repository, tag)
-    return {"studios": studios, "driver": DRIVER, "drained": f"cat {drained.PATH}"}
+    return {"studios": studios, "driver": DRIVER}
 
 
 def sections(lines: Iterable[str]) -> dict[str, list[str]]:

@@ -60,7 +60,7 @@ def show(site: Site, wish: Wish):
 
 def nothing(site: Site, wish: Wish) -> str:
     """That there is no line, and where there may be one: a project's studios are on one host alone."""
-    home = next((one.node for one in site.projects if one.name == wish.project), None)
+    home = site.project(wish.project).node if wish.project else ""
     elsewhere = f" {wish.project} is on {home}." if home and home not in wish.hosts else ""
     return f"There is no such line.{elsewhere}"
 

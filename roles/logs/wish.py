@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleet import Site, names
+from steps.options import KEYS
 
 SERVICES: Mapping[str, tuple[str, ...]] = {
     "traefik": (names.TRAEFIK,),
@@ -18,7 +19,6 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
 }
 LINES, MOST_LINES = 200, 10_000
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_OPTIONS = ("project", "job", "since", "lines", "host", "service", "json")
 
 
 class WrongWish(ValueError):
@@ -53,7 +53,7 @@ class Wish:
 
 def read(site: Site, options: Mapping[str, Any]) -> Wish:
     """The wish that `--data` options say. Raises WrongWish with what there is instead."""
-    text = {name: "" if options.get(name) is None else str(options[name]) for name in _OPTIONS}
+    text = {name: "" if options.get(name) is None else str(options[name]) for name in KEYS["ops/logs.py"]}
     projects, hosts = [one.name for one in site.projects], [one.host for one in site.members]
     _known("project", text["project"], projects)
     _known("service", text["service"], SERVICES)

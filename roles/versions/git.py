@@ -23,9 +23,8 @@ def lacks(commit: str, folder: Path = REPO) -> bool:
     False where nobody can tell: there is no git, or no history but the last commit (a shallow clone).
     """
     try:
-        if not commit or _git(folder, "rev-parse", "--is-shallow-repository") == "true":
+        if not commit or _git(folder, "rev-parse", "--is-shallow-repository", "HEAD").startswith("true"):
             return False
-        _git(folder, "rev-parse", "HEAD")
     except (OSError, subprocess.CalledProcessError):
         return False
     try:
