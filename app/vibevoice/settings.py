@@ -126,6 +126,11 @@ class Settings(BaseModel):
         ge=0,
         description="Seconds after SIGTERM and drain_s that open answers get; jobs are handed over at once.",
     )
+    exchange_grace_s: float = Field(
+        300,
+        ge=0,
+        description="The same where another studio has been lent the GPU (SIGUSR1), and speaks for them.",
+    )
 
     @field_validator("door_key")
     @classmethod

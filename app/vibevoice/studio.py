@@ -55,7 +55,8 @@ class Studio:
         self._streams = Streams(settings.data_dir / "streams")
         self._usage = Usage(settings.data_dir / "usage.db", now)
         self.upkeep = Upkeep(self.store, self.watch, settings, self._changed)
-        self.stopped = asyncio.Event()
+        self.leaving, self.stopped = asyncio.Event(), asyncio.Event()
+        """Set once its jobs are others' (event streams end), and once it gives no sound any more, either."""
         self._draining = self._closed = False
         self._answering = 0
         self._watchers: set[asyncio.Event] = set()
@@ -99,6 +100,9 @@ class Studio:
         now = time.monotonic()
         if now - (self.upkeep.broken_since or now) > STUCK_S:
             return "the job store is gone"
+        if self.leaving.is_set():
+            # The runner has ended, as it should.
+            return ""
         silent = now - self.runner.ticked
         return f"the runner has stood still for {silent:.0f} s" if silent > STUCK_S else ""
 
@@ -153,7 +157,7 @@ class Studio:
         changed = asyncio.Event()
         self._watchers.add(changed)
         try:
-            while not self.stopped.is_set():
+            while not self.leaving.is_set():
                 try:
                     await asyncio.wait_for(changed.wait(), patience)
                 except TimeoutError:
@@ -185,21 +189,28 @@ class Studio:
             self.runner.lend()
 
     async def drain(self) -> None:
-        """Say 'not ready', take all until the proxies have noticed, hand the jobs over, end the answers."""
+        """Say 'not ready', take all until the proxies have noticed, hand the jobs over, end the answers.
+
+        Whoever waits for speech that another studio is at gets more time where that one has taken this one's
+        place: all there is left to do here is to pass it on.
+        """
+        settings = self.settings
         self._draining = True
         self._changed()
         if not self.lost:
-            await asyncio.sleep(self.settings.drain_s)
+            await asyncio.sleep(settings.drain_s)
         self._closed = True
-        end = time.monotonic() + self.settings.stop_grace_s
-        await _aside(lambda: self.runner.drain(self.settings.stop_grace_s))
-        # The last bytes, and speech that another studio of the project is at.
-        while self._answering and time.monotonic() < end:
-            await asyncio.sleep(POLL_S)
-        self.stopped.set()
+        begin = time.monotonic()
+        grace_s = max(settings.stop_grace_s, settings.exchange_grace_s if self.runner.lent else 0)
+        await _aside(lambda: self.runner.drain(settings.stop_grace_s))
+        self.leaving.set()
         self._changed()
         self.watch.poke()
+        # Nothing is spoken here any more, and the GPU is not to fall to one that is about to go.
         self.engine.close()
+        while self._answering and time.monotonic() < begin + grace_s:
+            await asyncio.sleep(POLL_S)
+        self.stopped.set()
         for task in self._tasks:
             task.cancel()
 

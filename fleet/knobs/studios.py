@@ -34,6 +34,10 @@ class Studio(Section):
         default=12,
         description="seconds a stopping studio gives answers that are open; jobs go on in the next studio",
     )
+    exchange_grace_s: Seconds = Field(
+        default=300,
+        description="the same where a deploy has put another in its place, which speaks for them",
+    )
     nodes_at_once: Count = Field(
         default=4,
         description="nodes whose studios are replaced at the same time; on each one after the other",

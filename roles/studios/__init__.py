@@ -157,6 +157,7 @@ def _roll(site: Site, todo: Plan) -> Iterator[str | FunctionCommand]:
     """Have one studio after the other replaced; the first failure, here or elsewhere, is the last one."""
     if not todo.replace:
         return
+    grace_s = max(site.studio.stop_grace_s, site.studio.exchange_grace_s)
     old, new = zip(*((replacement.old.name, replacement.new) for replacement in todo.replace), strict=True)
     try:
         with turn(host.name, site.studio.nodes_at_once):
@@ -167,14 +168,14 @@ def _roll(site: Site, todo: Plan) -> Iterator[str | FunctionCommand]:
                     yield commands.drop(new[done:])
                     yield refuse(reason)
                     return
-                yield commands.hand_over(name, new[done], new[done + 1 :])
+                yield commands.hand_over(name, new[done], new[done + 1 :], grace_s)
     except Stopped as stopped:
         yield refuse(
             f"{', '.join(old)}: not replaced, because a new studio on {stopped} did not become ready. What "
             "runs here goes on as it is. Repair that studio, then deploy again."
         )
         return
-    yield commands.wait_until_gone(old)
+    yield commands.wait_until_gone(old, grace_s)
 
 
 @operation()

@@ -15,8 +15,8 @@ READY_WITHIN_S = 600
 ROUTED_WITHIN_S = 30
 # A studio ends its engine within a frame, and by force within 5 s.
 LENT_WITHIN_S = 20
-# The longest grace that an inventory may give (knobs.Studio), and Docker's own time to kill.
-GONE_WITHIN_S = 660
+# What a studio needs besides its grace, and what Docker needs to kill one that does not go.
+LEAVING_S, KILLED_WITHIN_S = 15, 45
 
 
 def remove(container: str) -> str:
@@ -73,13 +73,14 @@ def drop(studios: Iterable[Studio]) -> str:
     return f"docker rm -f {shlex.join(studio.name for studio in studios)} >/dev/null"
 
 
-def hand_over(old: str, new: Studio, later: Sequence[Studio]) -> str:
+def hand_over(old: str, new: Studio, later: Sequence[Studio], grace_s: int) -> str:
     """Have one studio take another's place; the other one is on its way out when this ends.
 
     Args:
         old: the container that has the GPU.
         new: stands beside it.
         later: the others that stand beside theirs and whose turn comes after; a failure ends them too.
+        grace_s: seconds that the old one may pass on what others still wait for.
     """
     script = render(
         "studios/hand_over.sh",
@@ -89,6 +90,7 @@ def hand_over(old: str, new: Studio, later: Sequence[Studio]) -> str:
         seconds=READY_WITHIN_S,
         routed_seconds=ROUTED_WITHIN_S,
         deaf_seconds=LENT_WITHIN_S,
+        leaving_seconds=grace_s + LEAVING_S,
         port=PORT,
     )
     return f"sh -c {shlex.quote(script)}"
@@ -106,9 +108,10 @@ def wait(studios: Sequence[Studio]) -> str:
     return f"sh -c {shlex.quote(script)}"
 
 
-def wait_until_gone(containers: Sequence[str]) -> str:
+def wait_until_gone(containers: Sequence[str], grace_s: int) -> str:
     """Wait until containers that were told to stop have done so, at the latest when Docker kills them."""
-    script = render("studios/gone.sh", containers=shlex.join(containers), seconds=GONE_WITHIN_S)
+    seconds = grace_s + LEAVING_S + KILLED_WITHIN_S
+    script = render("studios/gone.sh", containers=shlex.join(containers), seconds=seconds)
     return f"sh -c {shlex.quote(script)}"
 
 

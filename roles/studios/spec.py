@@ -152,6 +152,7 @@ def _environment(site: Site, project: Project, slot: int) -> dict[str, str]:
         "VV_PORT": str(PORT),
         "VV_METRICS_PORT": str(METRICS_PORT),
         "VV_STOP_GRACE_S": str(site.studio.stop_grace_s),
+        "VV_EXCHANGE_GRACE_S": str(site.studio.exchange_grace_s),
         "VV_SHARED": str(project.shared).lower(),
         "VV_JOBS_WAITING": str(limits.jobs_waiting),
         "VV_JOB_MINUTES": str(limits.minutes_per_job),

@@ -7,6 +7,10 @@ old={{ old }} new={{ new }} later="{{ later }}" lent=
 
 runs() { [ "$(docker inspect --format {{ "'{{.State.Running}}'" }} "$1" 2>/dev/null)" = true ]; }
 
+# Not by `docker kill`: whatever the signal, Docker takes it for a stop by hand, and would start the container no
+# more, neither after a crash nor at boot.
+ask_to_lend() { kill -s USR1 "$(docker inspect --format {{ "'{{.State.Pid}}'" }} "$old")"; }
+
 undo() {
     docker rm -f "$new" $later >/dev/null
     if [ -z "$lent" ]; then
@@ -30,9 +34,7 @@ within {{ routed_seconds }} "is up, but Traefik does not send requests to it (do
 # Now for the GPU. An engine that sleeps has left it already.
 if runs "$old" && ! engine_is ready; then
     lent=yes
-    # Not by `docker kill`: whatever the signal, Docker takes it for a stop by hand, and would start the
-    # container no more, neither after a crash nor at boot.
-    kill -s USR1 "$(docker inspect --format {{ "'{{.State.Pid}}'" }} "$old")"
+    ask_to_lend
     deaf=$(($(now) + {{ deaf_seconds }}))
     deadline=$(($(now) + {{ seconds }}))
     until speaks "$new"; do
@@ -46,6 +48,12 @@ if runs "$old" && ! engine_is ready; then
     done
 fi
 
-# Its open answers get their time; nobody waits for them here.
-docker update --restart no "$old" >/dev/null
-setsid sh -c 'docker stop "$0"; docker rm -f "$0"' "$old" >/dev/null 2>&1 </dev/null &
+# Its open answers get their time; nobody waits for them here. One that is to be started no more is on its way
+# already, since a deploy that was cut off: told once more, it would go at once.
+policy=$(docker inspect --format {{ "'{{.HostConfig.RestartPolicy.Name}}'" }} "$old")
+if [ "$policy" != no ] || ! runs "$old"; then
+    # Having lent its GPU it knows that another speaks for those who still wait, and that there is time.
+    [ -n "$lent" ] || ! runs "$old" || ask_to_lend
+    docker update --restart no "$old" >/dev/null
+    setsid sh -c 'docker stop -t {{ leaving_seconds }} "$0"; docker rm -f "$0"' "$old" >/dev/null 2>&1 </dev/null &
+fi

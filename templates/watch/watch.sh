@@ -36,11 +36,12 @@ settle() { # name
     logger -t vibevoice-watch -p daemon.notice "alarm $1 is over"
 }
 
-# One line for each studio: name, state, health, project and slot, GPU's UUID, address while it runs.
+# One line for each studio: name, state, health, project and slot, GPU's UUID, address while it runs. Not for one
+# that Docker is to start no more: another has taken its place, and it passes on what others still wait for.
 studios() {
     docker ps -aq --filter label=vibevoice.project | xargs -r docker inspect --format \
-        '{{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{index .Config.Labels "vibevoice.project"}}/{{index .Config.Labels "vibevoice.slot"}} {{range .HostConfig.DeviceRequests}}{{range .DeviceIDs}}{{.}}{{end}}{{end}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' |
-        sed 's,^/,,; s,nvidia.com/gpu=,,'
+        '{{.HostConfig.RestartPolicy.Name}} {{.Name}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{index .Config.Labels "vibevoice.project"}}/{{index .Config.Labels "vibevoice.slot"}} {{range .HostConfig.DeviceRequests}}{{range .DeviceIDs}}{{.}}{{end}}{{end}} {{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' |
+        sed '/^no /d; s,^[^/]*/,,; s,nvidia.com/gpu=,,'
 }
 
 # Two that run on one slot hand it over to each other: a rollout, which looks after them itself.

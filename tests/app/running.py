@@ -188,6 +188,15 @@ class Process:
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
 
+    def speak(self, script: str, **fields: object) -> tuple[threading.Thread, list[httpx.Response]]:
+        """Ask for speech; returns once it is being spoken. When the thread ends, there is the answer."""
+        order = {"model": "vibevoice", "input": script, "response_format": "wav", **fields}
+        url, answers = f"{self.url}/v1/audio/speech", list[httpx.Response]()
+        thread = threading.Thread(target=lambda: answers.append(httpx.post(url, json=order, timeout=None)))
+        thread.start()
+        wait_for(lambda: self.says()["running"] == 1)
+        return thread, answers
+
     def job(self, id: str) -> dict[str, Any]:
         return httpx.get(f"{self.url}/v1/jobs/{id}", timeout=60).raise_for_status().json()
 

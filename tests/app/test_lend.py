@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
 from engines import exact, reach, started
@@ -18,6 +20,7 @@ from vibevoice.jobs.store import Store
 from vibevoice.script import Turn
 
 SEGMENTS = 6
+SCRIPT = f"Speaker 1: {'The quick brown fox jumps over the lazy dog. ' * 8}"
 
 
 @pytest.fixture
@@ -96,6 +99,32 @@ def test_a_job_goes_on_in_the_studio_that_comes(
     assert_whole(store, id, variables, tmp_path)
 
 
+def test_speech_goes_on_in_the_studio_that_comes_and_is_passed_on_to_its_end(
+    variables: dict[str, object],
+) -> None:
+    """For as long as that takes: the time for answers of a stop like any other is none here."""
+    with ExitStack() as studios:
+        old = studios.enter_context(Process(*free_ports(), **variables, stop_grace_s=0, heartbeat_s=0.2))
+        old.reach("ready")
+        new = studios.enter_context(Process(*free_ports(), **variables))
+        new.reach("waiting")
+        thread, answers = old.speak(SCRIPT, seed=5, response_format="pcm")
+        with httpx.stream("GET", f"{old.url}/v1/events", timeout=None) as events:
+            lines = events.iter_lines()
+            next(lines)
+            old.process.send_signal(signal.SIGUSR1)
+            old.process.terminate()
+            assert "event: bye" in list(lines), "the page goes to the new one at once"
+        assert thread.is_alive(), "it was spoken before it could be handed over"
+        new.reach("ready")
+        thread.join()
+        assert old.end()[0] == 0
+        again, same = new.speak(SCRIPT, seed=5, response_format="pcm")
+        again.join()
+    assert answers[0].status_code == 200
+    assert_same(*(np.frombuffer(each.content, np.int16) for each in (*answers, *same)))
+
+
 @pytest.mark.thorough  # on the lab, a version that cannot speak does that in every run
 def test_the_gpu_comes_back_when_the_studio_that_came_dies(
     store: Store, old: Process, new: Process, variables: dict[str, object], tmp_path: Path
@@ -114,9 +143,11 @@ def test_the_gpu_comes_back_when_the_studio_that_came_dies(
 def test_an_engine_that_sleeps_has_nothing_to_lend(store: Store, work: Work, engine: Engine) -> None:
     assert engine.sleep()
     work.runner.lend()
+    assert work.runner.lent
     job = work.submit(talk(1))
     # It is woken by the job, as if nobody had asked.
     assert ended(store, job).state == "done"
+    assert not work.runner.lent
 
 
 def test_lending_without_anybody_who_waits_costs_a_moment(store: Store, work: Work, engine: Engine) -> None:
@@ -127,6 +158,7 @@ def test_lending_without_anybody_who_waits_costs_a_moment(store: Store, work: Wo
     assert ended(store, job).state == "done"
     assert engine.pid != pid
     assert not work.runner.paused
+    assert not work.runner.lent, "it has its GPU back"
 
 
 @pytest.fixture

@@ -30,3 +30,6 @@ def test_a_studio_whose_jobs_nobody_looks_after_is_not(settings: Settings, tmp_p
     answer = client.get("/health/live")
     assert answer.status_code == 503
     assert "runner has stood still" in answer.json()["state"]
+    # One that stops has let its runner end, and may have minutes of others' speech to pass on.
+    studio.leaving.set()
+    assert client.get("/health/live").status_code == 200

@@ -14,20 +14,10 @@ import pytest
 from running import Process, engine_of, wait_for
 
 SENTENCE = "The quick brown fox jumps over the lazy dog. "
-SPEECH = {"model": "vibevoice", "input": f"Speaker 1: {SENTENCE * 8}", "response_format": "wav"}
+SCRIPT = f"Speaker 1: {SENTENCE * 8}"
+SPEECH = {"model": "vibevoice", "input": SCRIPT, "response_format": "wav"}
 # Minutes of speech, in several segments.
 LONG = "\n".join(f"Speaker {n % 2 + 1}: {SENTENCE * 4}" for n in range(30))
-
-
-def speak(studio: Process) -> tuple[threading.Thread, list[httpx.Response]]:
-    """Post a script; returns once it is being spoken."""
-    answers: list[httpx.Response] = []
-    thread = threading.Thread(
-        target=lambda: answers.append(httpx.post(f"{studio.url}/v1/audio/speech", json=SPEECH, timeout=None))
-    )
-    thread.start()
-    wait_for(lambda: studio.says()["running"] == 1)
-    return thread, answers
 
 
 def spoken(studio: Process, job: str) -> float:
@@ -51,7 +41,7 @@ def test_speech_that_somebody_waits_for_is_given_while_the_proxies_are_told(
 ) -> None:
     with start(drain_s=0.5, stop_grace_s=60) as studio:
         studio.reach("ready")
-        thread, answers = speak(studio)
+        thread, answers = studio.speak(SCRIPT)
         studio.process.terminate()
         studio.wait_until("/health/ready", 503)
         assert studio.says()["state"] == "draining"
@@ -105,7 +95,7 @@ def _ignore(url: str, body: dict[str, str]) -> None:
 def test_an_engine_that_is_killed_costs_a_caller_nothing_but_time(start: Callable[..., Process]) -> None:
     with start(drain_s=0) as studio:
         studio.reach("ready")
-        thread, answers = speak(studio)
+        thread, answers = studio.speak(SCRIPT)
         os.kill(engine_of(studio.process.pid), signal.SIGKILL)
         thread.join()
         assert answers[0].status_code == 200

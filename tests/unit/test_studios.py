@@ -200,6 +200,12 @@ def test_docker_waits_for_a_studio_to_hand_its_jobs_over(site: Site) -> None:
     assert "--stop-timeout 27 " in text
 
 
+def test_a_studio_that_was_replaced_has_the_time_to_pass_on_what_others_speak(site: Site) -> None:
+    new = with_knobs(site, exchange_grace_s=40)
+    assert "--env VV_EXCHANGE_GRACE_S=40 " in " ".join(new.arguments)
+    assert "docker stop -t 55 " in commands.hand_over("old", new, [], 40)
+
+
 CHANGES: dict[str, Callable[[Site], Studio]] = {
     "image": lambda site: studio(site, site.projects[0], 0, "GPU-0", IMAGE.replace("a", "b"), KEY),
     "gpu": lambda site: studio(site, site.projects[0], 0, "GPU-1", IMAGE, KEY),

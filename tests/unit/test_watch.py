@@ -74,8 +74,10 @@ class Host:
     def answers(self, code: int) -> None:
         (self.folder / "answers").write_text(str(code))
 
-    def studios(self, *lines: str) -> None:
-        (self.folder / "studios").write_text("".join(f"/{line}\n" for line in lines))
+    def studios(self, *lines: str, leaving: str = "") -> None:
+        """As `docker inspect` has them; `leaving`: one that is to be started no more."""
+        found = [f"unless-stopped /{line}\n" for line in lines] + [f"no /{leaving}\n"] * bool(leaving)
+        (self.folder / "studios").write_text("".join(found))
 
     def look(self, times: int = 4, reserve: int = 0) -> list[str]:
         """Look so many times, every third at GPUs and disks; what was done."""
@@ -127,6 +129,14 @@ def test_two_studios_that_hand_a_slot_over_are_left_to_the_rollout(host: Host) -
     assert host.look(1) == []
     host.has(gpus=[B])
     assert [line for line in host.look() if line.startswith("docker")] == []
+
+
+def test_one_that_only_passes_on_what_others_wait_for_is_nobody_to_hand_over_to(host: Host) -> None:
+    host.studios(
+        f"new running unhealthy podcast/0 {A} 172.18.0.2",
+        leaving=f"old running unhealthy podcast/0 {A} 172.18.0.3",
+    )
+    assert host.look(1) == ["docker restart -t 1 new"]
 
 
 def test_a_gpu_that_is_gone_in_two_looks_stops_its_studio_and_raises_an_alarm(host: Host) -> None:

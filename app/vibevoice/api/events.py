@@ -121,7 +121,7 @@ class _Told:
             for number, told in await asyncio.to_thread(self._news, after):
                 after, heard = number, clock()
                 yield told
-            if self._over or studio.stopped.is_set():
+            if self._over or studio.leaving.is_set():
                 break
             await asyncio.sleep(min(PACE_S, beat))
             seen = await studio.watch.wait(seen, max(0.0, heard + beat - clock()))

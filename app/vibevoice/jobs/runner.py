@@ -78,6 +78,7 @@ class Runner:
         self._hands = Hands(store, engine, self._wake.set, self._saved, self._tell)
         self._keep_s = min(KEEP_S, lease_s / RENEWALS)
         self._poked = self._short = self._lending = False
+        self._lent = False
         self._drain_until: float | None = None
         self._kept = -math.inf
         # When there last was a job and a GPU, when the disk had no room, when the store did all it was asked.
@@ -109,8 +110,13 @@ class Runner:
         For the moment in which another studio takes this one's place, or tries to.
         """
         log.info("The GPU is lent: jobs are handed over, and the engine gets in line behind whoever waits")
-        self._lending = True
+        self._lending = self._lent = True
         self.poke()
+
+    @property
+    def lent(self) -> bool:
+        """Whether the GPU is another studio's, which has been lent it and has not given it back."""
+        return self._lent
 
     def drain(self, patience_s: float) -> None:
         """Claim nothing more, give `speech` up to `patience_s` seconds to end, hand all else over; then end.
@@ -224,8 +230,11 @@ class Runner:
 
     def _hand_over(self, now: float) -> None:
         """Give away what is not to be spoken here."""
-        if self._engine.state != "waiting":
+        state = self._engine.state
+        if state != "waiting":
             self._had_gpu = now
+        if state == "ready" and not self._lending:
+            self._lent = False
         for speaking in self._hands:
             until = self._drain_until if speaking.job.kind == "speech" else -math.inf
             if self._lending or (self._draining and now >= (until or 0)) or now - self._had_gpu > WAIT_S:
