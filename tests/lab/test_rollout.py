@@ -6,16 +6,19 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from lab.process import wait_until
 from tests.box.containers import ids, kill_web
-from tests.box.deploy import Deploy, Run, deploy
+from tests.box.deploy import LIMIT_S, Deploy, Run, deploy
 from tests.box.fixtures import Hosts, Logins
-from tests.box.jobs import Jobs, complete, talk
+from tests.box.jobs import Jobs, as_undisturbed, complete, talk
 from tests.box.lab import Lab
+from tests.box.sound import pcm_of_wav
 from tests.box.web import answers, session, stays
 
 CHANGED = '''"""The lab's site with a knob turned for all its studios."""
@@ -28,6 +31,8 @@ _site["studio"] |= {knobs}
 gateway, gpu = site(__file__, _site)
 '''
 GOOD = {"stop_grace_s": 60}
+# A studio that stops gives whoever still waits no time at all.
+HURRIED = {"stop_grace_s": 0}
 # A studio starts with it, answers and takes jobs; only its engine finds that it cannot speak like that.
 BAD = {"steps": 1000}
 
@@ -119,6 +124,28 @@ def test_a_project_with_two_studios_answers_while_they_are_replaced(
         jobs.done(job)
         complete(jobs, job)
         jobs.delete(job)
+
+
+@pytest.mark.thorough
+def test_speech_outlives_the_studio_that_was_asked_for_it(lab: Lab, hosts: Hosts, tmp_path: Path) -> None:
+    """It goes on in the studio that comes, and is passed on to its end by one that otherwise has no time."""
+    node, one_node = hosts["gpu-2"], ("-y", "--limit", "gpu-2")
+    policy = "docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' %s"
+    order = {"model": "vibevoice", "input": talk(LONG_TURNS), "response_format": "wav", "seed": 5}
+    deploy(*one_node, inventory=with_knobs(tmp_path, HURRIED), log="rollout-hurried")
+    (old,) = ids(node)
+    with Jobs(lab, lab.login("debate", "bo")) as jobs, ThreadPoolExecutor(1) as another:
+        speech = another.submit(jobs.ask, "POST", "v1/audio/speech", json=order, timeout=120)
+        run = Deploy(*one_node, log="rollout-unhurried")
+        leaving = wait_until(lambda: node.run(policy, old).stdout.strip() in ("no", ""), LIMIT_S)
+        early = speech.done()
+        assert run.wait().code == 0
+        assert leaving and not early, "it had ended before the exchange"
+        answer = speech.result()
+        assert answer.status_code == 200, answer.text
+        assert old not in ids(node)
+        undisturbed = jobs.ask("POST", "v1/audio/speech", json=order, timeout=120)
+    as_undisturbed(pcm_of_wav(answer.content), pcm_of_wav(undisturbed.content))
 
 
 def test_a_version_that_cannot_speak_leaves_the_old_one_serving(
