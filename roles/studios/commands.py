@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from fleet import names
-from roles.studios.spec import PORT, USER, Studio
+from roles.studios.spec import LEAVING_S, PORT, USER, Studio
 from steps.files import render
 
 # A large model from a cold disk takes minutes.
@@ -15,8 +15,8 @@ READY_WITHIN_S = 600
 ROUTED_WITHIN_S = 30
 # A studio ends its engine within a frame, and by force within 5 s.
 LENT_WITHIN_S = 20
-# What a studio needs besides its grace, and what Docker needs to kill one that does not go.
-LEAVING_S, KILLED_WITHIN_S = 15, 45
+# Docker's own time to kill a studio that does not go.
+KILLED_WITHIN_S = 45
 
 
 def remove(container: str) -> str:

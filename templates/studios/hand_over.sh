@@ -9,7 +9,11 @@ runs() { [ "$(docker inspect --format {{ "'{{.State.Running}}'" }} "$1" 2>/dev/n
 
 # Not by `docker kill`: whatever the signal, Docker takes it for a stop by hand, and would start the container no
 # more, neither after a crash nor at boot.
-ask_to_lend() { kill -s USR1 "$(docker inspect --format {{ "'{{.State.Pid}}'" }} "$old")"; }
+ask_to_lend() {
+    pid=$(docker inspect --format {{ "'{{.State.Pid}}'" }} "$old")
+    # It may have ended a moment ago, and to kill 0 would be to kill this script.
+    [ "${pid:-0}" = 0 ] || kill -s USR1 "$pid"
+}
 
 undo() {
     docker rm -f "$new" $later >/dev/null
@@ -53,7 +57,7 @@ fi
 policy=$(docker inspect --format {{ "'{{.HostConfig.RestartPolicy.Name}}'" }} "$old")
 if [ "$policy" != no ] || ! runs "$old"; then
     # Having lent its GPU it knows that another speaks for those who still wait, and that there is time.
-    [ -n "$lent" ] || ! runs "$old" || ask_to_lend
+    [ -n "$lent" ] || ask_to_lend
     docker update --restart no "$old" >/dev/null
     setsid sh -c 'docker stop -t {{ leaving_seconds }} "$0"; docker rm -f "$0"' "$old" >/dev/null 2>&1 </dev/null &
 fi

@@ -28,6 +28,7 @@ PATIENCE_S = 120
 # `make test-app THOROUGH=1`: more of the same, for whoever has the time.
 THOROUGH = os.environ.get("VV_THOROUGH") == "1"
 APP = Path(__file__).parents[2] / "app"
+Answering = tuple[threading.Thread, list[httpx.Response]]
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -36,6 +37,14 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
+
+
+def in_background(action: Callable[[], httpx.Response]) -> Answering:
+    """Ask. When the thread ends, there is the answer."""
+    answers: list[httpx.Response] = []
+    thread = threading.Thread(target=lambda: answers.append(action()))
+    thread.start()
+    return thread, answers
 
 
 def process_state(pid: int) -> str:
@@ -188,14 +197,12 @@ class Process:
         assert answer.status_code == 201, answer.text
         return answer.json()["id"]
 
-    def speak(self, script: str, **fields: object) -> tuple[threading.Thread, list[httpx.Response]]:
-        """Ask for speech; returns once it is being spoken. When the thread ends, there is the answer."""
+    def speak(self, script: str, until: str = "running", **fields: object) -> Answering:
+        """Ask for speech; returns once it is `running`, or `waiting`."""
         order = {"model": "vibevoice", "input": script, "response_format": "wav", **fields}
-        url, answers = f"{self.url}/v1/audio/speech", list[httpx.Response]()
-        thread = threading.Thread(target=lambda: answers.append(httpx.post(url, json=order, timeout=None)))
-        thread.start()
-        wait_for(lambda: self.says()["running"] == 1)
-        return thread, answers
+        asked = in_background(lambda: httpx.post(f"{self.url}/v1/audio/speech", json=order, timeout=None))
+        wait_for(lambda: self.says()[until] == 1)
+        return asked
 
     def job(self, id: str) -> dict[str, Any]:
         return httpx.get(f"{self.url}/v1/jobs/{id}", timeout=60).raise_for_status().json()

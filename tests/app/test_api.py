@@ -1,14 +1,12 @@
 """The API answers as OpenAI's does, errors included."""
 
 import io
-import threading
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 import soundfile
-from running import Running, Stopped, wait_for
+from running import Running, Stopped, in_background, wait_for
 from vibevoice.api.errors import from_studio
 from vibevoice.engine import EngineError, NotReady, Refused, TooLong
 from vibevoice.voices import VoiceError
@@ -156,13 +154,6 @@ def test_the_engines_errors_have_their_status(error: EngineError, status: int, p
 def under_way(running: Running) -> int:
     """Jobs that are not over."""
     return running.studio.store.running() + running.studio.store.waiting()
-
-
-def in_background(action: Callable[[], httpx.Response]) -> tuple[threading.Thread, list[httpx.Response]]:
-    answers: list[httpx.Response] = []
-    thread = threading.Thread(target=lambda: answers.append(action()))
-    thread.start()
-    return thread, answers
 
 
 def test_a_full_queue_is_429_and_those_in_it_are_served(

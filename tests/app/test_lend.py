@@ -2,14 +2,24 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from engines import exact, reach, started
-from jobbing import Work, assert_same, at_work, ended, seeds_of, sound_of, spoken_some, talk, undisturbed
+from jobbing import (
+    WORDS,
+    Work,
+    assert_same,
+    at_work,
+    ended,
+    seeds_of,
+    sound_of,
+    spoken_some,
+    talk,
+    undisturbed,
+)
 from running import Process, free_ports, wait_for
 from vibevoice.engine import Engine
 from vibevoice.engine.batch import Batch
@@ -20,12 +30,12 @@ from vibevoice.jobs.store import Store
 from vibevoice.script import Turn
 
 SEGMENTS = 6
-SCRIPT = f"Speaker 1: {'The quick brown fox jumps over the lazy dog. ' * 8}"
+SCRIPT = f"Speaker 1: {WORDS * 10}"
 
 
 @pytest.fixture
 def variables(checkpoint: Path, tmp_path: Path) -> dict[str, object]:
-    """Of two studios on one GPU."""
+    """Of two studios on one GPU; one that stops gives open answers no time, unless another speaks for it."""
     return {
         "model_dir": checkpoint,
         "lock_dir": tmp_path,
@@ -35,6 +45,8 @@ def variables(checkpoint: Path, tmp_path: Path) -> dict[str, object]:
         "kv_memory": "64MiB",
         "disk_reserve": "1MiB",
         "drain_s": 0,
+        "stop_grace_s": 0,
+        "heartbeat_s": 0.2,
     }
 
 
@@ -100,27 +112,21 @@ def test_a_job_goes_on_in_the_studio_that_comes(
 
 
 def test_speech_goes_on_in_the_studio_that_comes_and_is_passed_on_to_its_end(
-    variables: dict[str, object],
+    old: Process, new: Process
 ) -> None:
-    """For as long as that takes: the time for answers of a stop like any other is none here."""
-    with ExitStack() as studios:
-        old = studios.enter_context(Process(*free_ports(), **variables, stop_grace_s=0, heartbeat_s=0.2))
-        old.reach("ready")
-        new = studios.enter_context(Process(*free_ports(), **variables))
-        new.reach("waiting")
-        thread, answers = old.speak(SCRIPT, seed=5, response_format="pcm")
-        with httpx.stream("GET", f"{old.url}/v1/events", timeout=None) as events:
-            lines = events.iter_lines()
-            next(lines)
-            old.process.send_signal(signal.SIGUSR1)
-            old.process.terminate()
-            assert "event: bye" in list(lines), "the page goes to the new one at once"
-        assert thread.is_alive(), "it was spoken before it could be handed over"
-        new.reach("ready")
-        thread.join()
-        assert old.end()[0] == 0
-        again, same = new.speak(SCRIPT, seed=5, response_format="pcm")
-        again.join()
+    thread, answers = old.speak(SCRIPT, seed=5, response_format="pcm")
+    with httpx.stream("GET", f"{old.url}/v1/events", timeout=None) as events:
+        lines = events.iter_lines()
+        next(lines)
+        old.process.send_signal(signal.SIGUSR1)
+        old.process.terminate()
+        assert "event: bye" in list(lines), "the page goes to the new one at once"
+    assert thread.is_alive(), "it was spoken before it could be handed over"
+    new.reach("ready")
+    thread.join()
+    assert old.end()[0] == 0
+    again, same = new.speak(SCRIPT, seed=5, response_format="pcm")
+    again.join()
     assert answers[0].status_code == 200
     assert_same(*(np.frombuffer(each.content, np.int16) for each in (*answers, *same)))
 

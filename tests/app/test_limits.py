@@ -12,8 +12,8 @@ from gradio_client.exceptions import AppError
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from running import Process, Running, Stopped, wait_for
-from test_api import GOOD, SPEECH, error_of, in_background
+from running import Process, Running, Stopped, in_background, wait_for
+from test_api import GOOD, SPEECH, error_of
 from vibevoice.settings import Settings
 
 CLOCK = Clock()

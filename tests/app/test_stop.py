@@ -119,11 +119,7 @@ def test_after_the_grace_whoever_still_waits_is_told_to_come_back(start: Callabl
     with start(drain_s=0, stop_grace_s=0) as studio:
         studio.wait_until("/health/ready", 200)
         # Its model is not even loaded.
-        answers: list[httpx.Response] = []
-        url = f"{studio.url}/v1/audio/speech"
-        thread = threading.Thread(target=lambda: answers.append(httpx.post(url, json=SPEECH, timeout=None)))
-        thread.start()
-        wait_for(lambda: studio.says()["waiting"] == 1)
+        thread, answers = studio.speak(SCRIPT, until="waiting")
         stop(studio)
         thread.join()
         assert answers[0].status_code == 503

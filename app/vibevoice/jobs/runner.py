@@ -67,6 +67,8 @@ class Runner:
         """
         self.paused = ""
         """Why nothing is spoken: `disk_full`, `store_failed`; else empty."""
+        self.lent = False
+        """Whether the GPU is another studio's, which has been lent it and has not given it back."""
         self.ticked = time.monotonic()
         """When the thread last looked around (monotonic)."""
         self._store, self._engine, self._watch = store, engine, watch
@@ -78,7 +80,6 @@ class Runner:
         self._hands = Hands(store, engine, self._wake.set, self._saved, self._tell)
         self._keep_s = min(KEEP_S, lease_s / RENEWALS)
         self._poked = self._short = self._lending = False
-        self._lent = False
         self._drain_until: float | None = None
         self._kept = -math.inf
         # When there last was a job and a GPU, when the disk had no room, when the store did all it was asked.
@@ -110,13 +111,8 @@ class Runner:
         For the moment in which another studio takes this one's place, or tries to.
         """
         log.info("The GPU is lent: jobs are handed over, and the engine gets in line behind whoever waits")
-        self._lending = self._lent = True
+        self._lending = self.lent = True
         self.poke()
-
-    @property
-    def lent(self) -> bool:
-        """Whether the GPU is another studio's, which has been lent it and has not given it back."""
-        return self._lent
 
     def drain(self, patience_s: float) -> None:
         """Claim nothing more, give `speech` up to `patience_s` seconds to end, hand all else over; then end.
@@ -234,7 +230,7 @@ class Runner:
         if state != "waiting":
             self._had_gpu = now
         if state == "ready" and not self._lending:
-            self._lent = False
+            self.lent = False
         for speaking in self._hands:
             until = self._drain_until if speaking.job.kind == "speech" else -math.inf
             if self._lending or (self._draining and now >= (until or 0)) or now - self._had_gpu > WAIT_S:
