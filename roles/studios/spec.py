@@ -10,7 +10,7 @@ from roles.studios.labels import traefik_labels
 
 USER = "10001:10001"
 PORT, METRICS_PORT = 8888, 9100
-# What a studio that stops takes besides the grace for its answers: what comes before and after, and a reserve.
+# What a stop takes besides the grace for open answers: what comes before and after, and a reserve.
 LEAVING_S = 15
 
 
